@@ -1,0 +1,1 @@
+//! Broker adapters, persistence, clock and ids: the implementations of the application ports

@@ -1,0 +1,1 @@
+//! HTTP, worker and command line: how the outside reaches the application
