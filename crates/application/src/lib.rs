@@ -1,1 +1,19 @@
-//! Ports, use cases, delivery and relay: knows no driver, no HTTP, no SQL
+//! The application layer: what is done, and the traits by which the outside takes part in it. It knows no driver, no HTTP
+//! and no SQL.
+//!
+//! - [`ports`]: every trait the outside implements. A trait's comment is its contract.
+//! - [`orchestrator`]: many use cases, one transaction.
+//! - [`relay`]: outbox to broker and journal.
+//! - [`delivery`]: between broker and handler.
+//! - [`activity`]: the use cases and event handlers of the activity log.
+//! - `testing` (feature `testing`): conformance suites and fakes.
+//!
+//! All but [`activity`] know nothing of activities and serve any domain.
+
+pub mod activity;
+pub mod delivery;
+pub mod orchestrator;
+pub mod ports;
+pub mod relay;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,1 +1,8 @@
-//! Broker adapters, persistence, clock and ids: the implementations of the application ports
+//! The adapters: brokers, persistence, clock and ids. Every type here implements a port of the application layer; nothing
+//! but the composition root names them.
+
+pub mod broker;
+pub mod clock;
+pub mod id_generator;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod persistence;

@@ -1,0 +1,36 @@
+//! Every trait the outside implements, one file each. A trait's comment is its contract; the suites in
+//! [`testing`](crate::testing) check it.
+
+mod broker;
+mod clock;
+mod delivery_stream;
+mod event_publisher;
+mod event_subscriber;
+mod id_generator;
+mod idempotency;
+mod inbox;
+mod journal;
+mod lease_store;
+mod outbox;
+mod signal;
+mod storage_error;
+mod subscription;
+mod unit_of_work;
+
+pub use broker::{Broker, BrokerCapabilities, BrokerHealth, Durability, Lag, OrderingGuarantee};
+pub use clock::Clock;
+pub use delivery_stream::{Delivery, DeliveryStream, Settle, SettleError};
+pub use event_publisher::{EventPublisher, PublishError, PublishErrorKind};
+pub use event_subscriber::{EventSubscriber, SubscribeError};
+pub use id_generator::IdGenerator;
+pub use idempotency::{Claim, IdempotencyKey, IdempotencyStore, StoredResponse};
+pub use inbox::Inbox;
+pub use journal::{
+    GroupPositions, JOURNAL_PAGE_MAX, Journal, JournalCursor, JournalEntry, PARTITIONS, Partition, partition_of,
+};
+pub use lease_store::{Lease, LeaseStore, Membership};
+pub use outbox::{Outbox, OutboxDepth, OutboxEntry, OutboxStore};
+pub use signal::{Signal, SignalListener};
+pub use storage_error::{StorageError, StorageErrorKind};
+pub use subscription::{EventPattern, PatternError, StartFrom, Subscription};
+pub use unit_of_work::{CommitError, Isolation, TransactionOptions, UnitOfWork, UnitOfWorkFactory};

@@ -1,0 +1,6 @@
+//! Persistence: one folder per database, the same files in each, the same suite for both.
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
