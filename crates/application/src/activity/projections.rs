@@ -1,0 +1,1 @@
+//! What the handlers keep, as a function of activities.
