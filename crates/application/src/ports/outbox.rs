@@ -41,13 +41,16 @@ pub trait OutboxStore: Send + Sync + 'static {
     /// The oldest `limit` events of a partition that come after row `after`, by row. Takes no locks.
     async fn pending(&self, partition: Partition, after: i64, limit: u32) -> Result<Vec<OutboxEntry>, StorageError>;
 
-    /// Moves published events to the journal, in the order of their rows: each gets the partition's next position, without
+    /// Moves published events of the lease's partition to the journal, in the order of their rows: each gets the partition's next position, without
     /// gaps. Rows that are no longer there are skipped. One transaction. Rings the journal's signal.
-    async fn complete(&self, lease: &Lease, partition: Partition, rows: &[i64]) -> Result<u64, StorageError>;
+    async fn complete(&self, lease: &Lease, rows: &[i64]) -> Result<u64, StorageError>;
 
-    /// Like [`complete`](Self::complete) for the oldest `limit` events, whatever they are, without reading them: publication
-    /// for brokers that deliver from the journal. Answers how many were moved.
-    async fn complete_oldest(&self, lease: &Lease, partition: Partition, limit: u32) -> Result<u64, StorageError>;
+    /// Like [`complete`](Self::complete) for the oldest `limit` events of these leases' partitions, whatever they are, without reading
+    /// them: publication for brokers that deliver from the journal. Answers how many were moved. One lost lease refuses the whole.
+    async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError>;
+
+    /// The partitions that hold events.
+    async fn waiting(&self) -> Result<Vec<Partition>, StorageError>;
 
     /// How much waits.
     async fn depth(&self) -> Result<OutboxDepth, StorageError>;

@@ -1,0 +1,63 @@
+use std::error::Error;
+
+use activelog_domain::event::{DomainEvent, EncodeError, EventEnvelope};
+use async_trait::async_trait;
+
+use crate::{orchestrator::Step, ports::StorageError};
+
+/// Reacts to an event of type `E`, in a transaction of its own.
+///
+/// - **Once**: the inbox records the event in the same transaction, so what `handle` does through `step` takes effect once, however
+///   often the event arrives. Effects outside the database carry the event's id as their idempotency key.
+/// - **In order**: events of one aggregate come one after the other. Events of different aggregates come at the same time.
+/// - **Again**: after an error, or when others were in the way, `handle` is called again in a fresh transaction.
+/// - It is dropped at any await point when the time limit passes.
+#[async_trait]
+pub trait EventHandler<E: DomainEvent, U: ?Sized + Send>: Send + Sync + 'static {
+    /// The handler's stable name: its key in the inbox. Never change it, or every event of the past counts as new.
+    fn name(&self) -> &'static str;
+
+    /// Takes the event. Says whether trying again may help; when and how often is not the handler's concern.
+    async fn handle(&self, event: &Received<'_, E>, step: &mut Step<'_, U>) -> Result<(), HandlerError>;
+}
+
+/// An event as a handler gets it.
+#[derive(Debug)]
+pub struct Received<'a, E> {
+    /// The event.
+    pub event: E,
+    /// The envelope it came in.
+    pub envelope: &'a EventEnvelope,
+}
+
+/// A handler did not take an event.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// Trying again may help.
+    #[error(transparent)]
+    Retry(Box<dyn Error + Send + Sync>),
+    /// Trying again will never help.
+    #[error(transparent)]
+    Permanent(Box<dyn Error + Send + Sync>),
+    /// Storage failed: whether trying again helps, the error knows.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl HandlerError {
+    /// Trying again may help.
+    pub fn retry(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Retry(reason.into())
+    }
+
+    /// Trying again will never help.
+    pub fn permanent(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Permanent(reason.into())
+    }
+}
+
+impl From<EncodeError> for HandlerError {
+    fn from(error: EncodeError) -> Self {
+        Self::permanent(error)
+    }
+}

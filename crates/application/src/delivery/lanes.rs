@@ -1,0 +1,92 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::future::join_all;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::Routes;
+use crate::ports::Delivery;
+
+/// A delivery on its way through a lane, with its share of the memory bound.
+pub(super) struct Work {
+    pub(super) delivery: Delivery,
+    pub(super) memory: OwnedSemaphorePermit,
+}
+
+/// One lane per partition key that has events: order within a lane, concurrency across lanes. A lane is a task that lives while
+/// its key has work, so that a slow or failing key holds up no other.
+#[derive(Clone)]
+pub(super) struct Lanes(Arc<Inner>);
+
+struct Inner {
+    routes: Routes,
+    waiting: Mutex<HashMap<String, VecDeque<Work>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    hard_stop: CancellationToken,
+}
+
+impl Lanes {
+    pub(super) fn new(routes: Routes, stop: CancellationToken, hard_stop: CancellationToken) -> Self {
+        Self(Arc::new(Inner { routes, waiting: Mutex::default(), tasks: TaskTracker::new(), stop, hard_stop }))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Work>>> {
+        // A panic while it was held cannot have left it half changed: all changes are single calls.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a delivery behind those of its key.
+    pub(super) fn dispatch(&self, work: Work) {
+        let key = work.delivery.event.partition_key.clone();
+        if let Some(queue) = self.waiting().get_mut(&key) {
+            queue.push_back(work);
+            return;
+        }
+        self.waiting().insert(key.clone(), VecDeque::new());
+        let lanes = self.clone();
+        self.0.tasks.spawn(async move { lanes.run(key, work).await });
+    }
+
+    /// Waits until every lane has ended. Only after `stop`, or it may never happen.
+    pub(super) async fn drained(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    async fn run(&self, key: String, first: Work) {
+        let mut next = Some(first);
+        while let Some(work) = next.take() {
+            let done = self.0.hard_stop.run_until_cancelled(self.handle(work)).await;
+            let mut waiting = self.waiting();
+            // Stopping: what has not begun goes back to the broker, by being dropped.
+            if done.is_none() || self.0.stop.is_cancelled() {
+                waiting.remove(&key);
+                return;
+            }
+            next = waiting.get_mut(&key).and_then(VecDeque::pop_front);
+            if next.is_none() {
+                waiting.remove(&key);
+            }
+        }
+    }
+
+    /// Has every handler take the event, at the same time, and acknowledges when all have.
+    async fn handle(&self, work: Work) {
+        let event = Arc::new(work.delivery.event.clone());
+        let handlers = self.0.routes.handlers(&event.name);
+        let taken = join_all(handlers.iter().map(|handler| handler.invoke(&event))).await;
+        if taken.iter().any(Result::is_err) {
+            // Without a layer that tries again, the broker does it.
+            tracing::warn!(event = %event.id, name = %event.name, "event not handled; giving it back to the broker");
+            return;
+        }
+        if let Err(error) = work.delivery.ack().await {
+            tracing::debug!(event = %event.id, %error, "acknowledgement lost; the event will arrive again and be skipped");
+        }
+        drop(work.memory);
+    }
+}

@@ -1,0 +1,17 @@
+//! What surrounds every invocation of a handler, one file each.
+
+mod retry;
+mod span;
+
+use std::sync::Arc;
+
+pub use retry::RetryLayer;
+pub use span::SpanLayer;
+
+use super::Invocation;
+
+/// Something every invocation goes through.
+pub trait Layer: Send + Sync + 'static {
+    /// Puts this layer around `inner`.
+    fn wrap(&self, inner: Arc<dyn Invocation>) -> Arc<dyn Invocation>;
+}
