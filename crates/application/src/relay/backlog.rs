@@ -1,0 +1,138 @@
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::ports::OutboxEntry;
+
+/// The pauses between attempts to publish an event that the broker does not take.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What of a partition waits for another attempt: per key, when, and how often it has failed. Lives in memory: a new owner
+/// tries at once, which is right.
+#[derive(Debug, Default)]
+pub(super) struct Failing(HashMap<String, Attempt>);
+
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    failures: u32,
+    again_at: Instant,
+}
+
+impl Failing {
+    /// Whether the key's pause is not over.
+    fn paused(&self, key: &str, now: Instant) -> bool {
+        self.0.get(key).is_some_and(|a| a.again_at > now)
+    }
+
+    /// The key's event failed: pauses it, at least for `at_least`. Answers how often it has failed.
+    pub(super) fn failed(&mut self, key: &str, at_least: Option<Duration>, now: Instant) -> u32 {
+        let attempt = self.0.entry(key.to_owned()).or_insert(Attempt { failures: 0, again_at: now });
+        attempt.failures = attempt.failures.saturating_add(1);
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (attempt.failures - 1).min(16)).min(LONGEST_PAUSE);
+        let jittered = doubled.mul_f64(0.5 + fastrand::f64() / 2.0);
+        attempt.again_at = now + jittered.max(at_least.unwrap_or_default());
+        attempt.failures
+    }
+
+    /// The key's event was taken.
+    pub(super) fn succeeded(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    /// When the first pause is over, if any is on.
+    pub(super) fn next_attempt(&self) -> Option<Instant> {
+        self.0.values().map(|a| a.again_at).min()
+    }
+}
+
+/// Divides a page of pending events into waves: each holds the first event, then the second, and so on, of every key that is not
+/// paused. Order within a key is order of waves.
+pub(super) fn waves(page: Vec<OutboxEntry>, failing: &Failing, now: Instant) -> Vec<Vec<OutboxEntry>> {
+    let mut waves: Vec<Vec<OutboxEntry>> = Vec::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for entry in page {
+        if failing.paused(&entry.event.partition_key, now) {
+            continue;
+        }
+        let depth = seen.entry(entry.event.partition_key.clone()).or_insert(0);
+        if *depth == waves.len() {
+            waves.push(Vec::new());
+        }
+        waves[*depth].push(entry);
+        *depth += 1;
+    }
+    waves
+}
+
+/// Leaves out of a wave what must wait for an event that has just failed.
+pub(super) fn without(wave: Vec<OutboxEntry>, failed: &HashSet<String>) -> Vec<OutboxEntry> {
+    if failed.is_empty() {
+        return wave;
+    }
+    wave.into_iter().filter(|entry| !failed.contains(&entry.event.partition_key)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use activelog_domain::event::{EventEnvelope, JSON};
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn entry(id: i64, key: &str) -> OutboxEntry {
+        let event = EventEnvelope {
+            id: Uuid::from_u128(id.unsigned_abs().into()),
+            source: "/test".into(),
+            name: "thing.done".into(),
+            subject: key.into(),
+            time: Timestamp::UNIX_EPOCH,
+            content_type: JSON.into(),
+            version: 1,
+            partition_key: key.into(),
+            sequence: id.unsigned_abs(),
+            correlation_id: Uuid::nil(),
+            causation_id: None,
+            trace: None,
+            data: bytes::Bytes::from_static(b"{}"),
+        };
+        OutboxEntry { id, event }
+    }
+
+    fn ids(waves: &[Vec<OutboxEntry>]) -> Vec<Vec<i64>> {
+        waves.iter().map(|wave| wave.iter().map(|e| e.id).collect()).collect()
+    }
+
+    #[test]
+    fn a_wave_holds_one_event_per_key() {
+        let page = vec![entry(1, "a"), entry(2, "b"), entry(3, "a"), entry(4, "a"), entry(5, "c")];
+        let waves = waves(page, &Failing::default(), Instant::now());
+        assert_eq!(ids(&waves), [vec![1, 2, 5], vec![3], vec![4]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_key_waits_and_the_others_do_not() {
+        let mut failing = Failing::default();
+        let now = Instant::now();
+        assert_eq!(failing.failed("a", None, now), 1);
+        assert_eq!(failing.failed("a", Some(Duration::from_secs(60)), now), 2);
+        let page = || vec![entry(1, "a"), entry(2, "b"), entry(3, "a")];
+        assert_eq!(ids(&waves(page(), &failing, now)), [vec![2]]);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(failing.next_attempt(), Some(later));
+        assert_eq!(ids(&waves(page(), &failing, later)), [vec![1, 2], vec![3]]);
+        failing.succeeded("a");
+        assert_eq!(failing.next_attempt(), None);
+    }
+
+    #[test]
+    fn what_follows_a_failed_event_is_left_out() {
+        let wave = vec![entry(3, "a"), entry(4, "b")];
+        let rest = without(wave, &HashSet::from(["a".to_owned()]));
+        assert_eq!(ids(&[rest]), [vec![4]]);
+    }
+}
