@@ -24,8 +24,14 @@ impl Outbox for PgOutbox<'_> {
             return Ok(());
         }
         let query = sqlx::query(concat!(
-            "INSERT INTO outbox (partition, ", envelope_columns!(), ", recorded_at) \
-             SELECT partition, ", envelope_columns!(), ", $16 FROM ", envelope_rows!(), " ORDER BY ordinal"
+            "INSERT INTO outbox (partition, ",
+            envelope_columns!(),
+            ", recorded_at) \
+             SELECT partition, ",
+            envelope_columns!(),
+            ", $16 FROM ",
+            envelope_rows!(),
+            " ORDER BY ordinal"
         ));
         let events: Vec<&EventEnvelope> = events.iter().collect();
         let query = bind(query, &events).bind(self.0.shared.clock.now().to_sqlx());
@@ -73,7 +79,9 @@ impl OutboxStore for PgDatabase {
     async fn pending(&self, partition: Partition, after: i64, limit: u32) -> Result<Vec<OutboxEntry>, StorageError> {
         const OPERATION: &str = "read outbox";
         let query = sqlx::query(concat!(
-            "SELECT id, ", envelope_columns!(), " FROM outbox WHERE partition = $1 AND id > $2 ORDER BY id LIMIT $3"
+            "SELECT id, ",
+            envelope_columns!(),
+            " FROM outbox WHERE partition = $1 AND id > $2 ORDER BY id LIMIT $3"
         ));
         let query = query.bind(stored_partition(partition.0)).bind(after).bind(i64::from(limit));
         let rows = self.system(OPERATION).await?.rows(OPERATION, query).await?;
