@@ -86,3 +86,60 @@ impl UnitOfWorkFactory<dyn UnitOfWork> for MemoryRepositories {
         self.open(options).await.map(|uow| uow as Box<dyn UnitOfWork>)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use activelog_domain::user::UserId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ports::{CommitError, Isolation};
+
+    const OPTIONS: TransactionOptions =
+        TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_millis(20) };
+
+    async fn begin(store: &MemoryRepositories) -> Box<dyn Repositories> {
+        store.begin(OPTIONS).await.expect("a unit of work")
+    }
+
+    async fn import(uow: &mut dyn Repositories) -> Result<bool, StorageError> {
+        uow.activities().record_import(UserId(Uuid::nil()), "test", "1", Uuid::nil()).await
+    }
+
+    #[tokio::test]
+    async fn only_a_commit_keeps_what_was_written() {
+        let store = MemoryRepositories::new();
+        let mut dropped = begin(&store).await;
+        assert!(import(&mut *dropped).await.expect("an answer"));
+        drop(dropped);
+        let mut rolled_back = begin(&store).await;
+        assert!(import(&mut *rolled_back).await.expect("an answer"));
+        rolled_back.rollback().await;
+        let mut committed = begin(&store).await;
+        assert!(import(&mut *committed).await.expect("an answer"));
+        committed.commit().await.expect("a commit");
+        assert!(!import(&mut *begin(&store).await).await.expect("an answer"));
+    }
+
+    #[tokio::test]
+    async fn a_failed_statement_poisons_the_unit_of_work() {
+        let store = MemoryRepositories::new();
+        let mut uow = begin(&store).await;
+        assert!(import(&mut *uow).await.expect("an answer"));
+        store.fail_next("record import", StorageErrorKind::Other);
+        assert!(import(&mut *uow).await.is_err());
+        assert!(uow.inbox().record("handler", Uuid::nil()).await.is_err());
+        assert!(matches!(uow.commit().await, Err(CommitError::RolledBack(_))));
+        assert!(import(&mut *begin(&store).await).await.expect("an answer"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_unit_of_work_waits_no_longer_than_its_deadline() {
+        let store = MemoryRepositories::new();
+        let _first = begin(&store).await;
+        let second: Result<Box<dyn Repositories>, _> = store.begin(OPTIONS).await;
+        assert_eq!(second.map(|_| ()).expect_err("no turn").kind, StorageErrorKind::Unavailable);
+    }
+}
