@@ -1,10 +1,8 @@
 //! Projections equal a recomputation from the activities, whatever the order and the number of deliveries.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
-use activelog_application::testing::{
-    MemoryRepositories, Operation, ProjectionsError, ProjectionsReport, Scenario, projections_match,
-};
+use activelog_application::testing::{MemoryRepositories, Operation, ProjectionsReport, Scenario, projections_match};
 use proptest::{collection::vec, option, prelude::*};
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -32,10 +30,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         .prop_map(|(users, operations, deliveries)| Scenario { users, operations, deliveries })
 }
 
-fn run(scenario: &Scenario) -> Result<ProjectionsReport, ProjectionsError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+fn run(scenario: &Scenario) -> Result<ProjectionsReport, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let store = MemoryRepositories::new();
-    runtime.block_on(projections_match(Arc::new(store.clone()), &store, async || Ok(store.outbox()), scenario))
+    let run = projections_match(Arc::new(store.clone()), &store, async || Ok(store.outbox()), scenario);
+    Ok(runtime.block_on(run)?)
 }
 
 proptest! {
