@@ -15,5 +15,5 @@ pub mod delivery;
 pub mod orchestrator;
 pub mod ports;
 pub mod relay;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     delivery::{Handled, InvocationError, Router, Routes},
     orchestrator::{Orchestrator, OrchestratorError, OrchestratorOptions, Outputs},
-    testing::{ManualClock, MemoryRepositories, SequentialIds},
+    testing::{FakeClock, MemoryRepositories, SequentialIds},
 };
 
 pub(super) const ANNA: UserId = UserId(Uuid::from_u128(1));
@@ -33,7 +33,7 @@ pub(super) struct Fixture {
     pub(super) store: MemoryRepositories,
     pub(super) log: ActivityLog,
     pub(super) routes: Routes,
-    clock: Arc<ManualClock>,
+    clock: Arc<FakeClock>,
     handled: usize,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Contents {
 impl Fixture {
     pub(super) fn new() -> Self {
         let store = MemoryRepositories::new();
-        let clock = Arc::new(ManualClock::new("2026-11-21T12:00:00Z".parse().expect("a valid instant")));
+        let clock = Arc::new(FakeClock::new("2026-11-21T12:00:00Z".parse().expect("a valid instant")));
         let orchestrator = Orchestrator::new(
             Arc::new(store.clone()),
             clock.clone(),

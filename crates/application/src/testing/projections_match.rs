@@ -19,7 +19,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    ManualClock, Scenario, SequentialIds,
+    FakeClock, Scenario, SequentialIds,
     scenario::{Action, Operation},
 };
 use crate::{
@@ -90,7 +90,7 @@ pub async fn projections_match(
     events: impl AsyncFnOnce() -> Result<Vec<EventEnvelope>, StorageError>,
     scenario: &Scenario,
 ) -> Result<ProjectionsReport, ProjectionsError> {
-    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let clock = Arc::new(FakeClock::new(Timestamp::UNIX_EPOCH));
     let ids = Arc::new(SequentialIds::default());
     let orchestrator = Orchestrator::new(factory, clock, ids, OrchestratorOptions::default());
     let log = ActivityLog::new(orchestrator.clone())?;

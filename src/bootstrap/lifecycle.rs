@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// Tells every part of the process when to stop.
+///
+/// The first signal (Ctrl-C, SIGTERM) asks to stop: intake ends, what has begun is finished. The second, or the end of the grace period,
+/// stops at once; whatever was accepted is on disk, so nothing is lost by it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lifecycle {
+    /// Take nothing new; finish what has begun.
+    pub(crate) stop: CancellationToken,
+    /// Stop now.
+    pub(crate) hard_stop: CancellationToken,
+}
+
+/// How long a stop may take in all.
+const GRACE: Duration = Duration::from_millis(9_500);
+
+impl Lifecycle {
+    /// Listens to signals from now on.
+    pub(crate) fn on_signals() -> std::io::Result<Self> {
+        let lifecycle = Self::default();
+        let signals = Signals::new()?;
+        tokio::spawn(lifecycle.clone().obey(signals));
+        Ok(lifecycle)
+    }
+
+    async fn obey(self, mut signals: Signals) {
+        tokio::select! {
+            name = signals.next() => tracing::info!(signal = name, "stopping: finishing what has begun; a second signal stops at once"),
+            // A part that cannot go on asks the others to stop as well.
+            () = self.stop.cancelled() => {}
+        }
+        self.stop.cancel();
+        tokio::select! {
+            name = signals.next() => tracing::warn!(signal = name, "stopping at once"),
+            () = tokio::time::sleep(GRACE) => tracing::warn!(grace = ?GRACE, "not everything finished in time; stopping now"),
+        }
+        self.hard_stop.cancel();
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        // Without a console to send it, Ctrl-C never comes.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    }
+}
