@@ -1,4 +1,3 @@
-//! How the outside reaches the application: HTTP, the worker that consumes events, and the command line. This layer never names
-//! an adapter.
+//! HTTP, worker and command line: how the outside reaches the application
 
-pub mod worker;
+pub mod http;
