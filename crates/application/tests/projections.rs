@@ -29,7 +29,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    (1..=3_u8, vec(operation(), 0..60), vec(any::<u16>(), 0..120))
+    (1..=3_u8, vec(operation(), 0..40), vec(any::<u16>(), 0..80))
         .prop_map(|(users, operations, deliveries)| Scenario { users, operations, deliveries })
 }
 
