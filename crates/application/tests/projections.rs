@@ -29,8 +29,11 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    (1..=3_u8, vec(operation(), 0..40), vec(any::<u16>(), 0..80))
-        .prop_map(|(users, operations, deliveries)| Scenario { users, operations, deliveries })
+    (1..=3_u8, vec(operation(), 0..40), vec(any::<u16>(), 0..80)).prop_map(|(users, operations, deliveries)| Scenario {
+        users,
+        operations,
+        deliveries,
+    })
 }
 
 fn run(scenario: &Scenario) -> Result<ProjectionsReport, Box<dyn Error>> {
