@@ -16,7 +16,7 @@ use activelog_infrastructure::{
 use async_trait::async_trait;
 
 /// The broker in memory.
-pub async fn memory() -> Arc<dyn BrokerFixture> {
+pub(crate) async fn memory() -> Arc<dyn BrokerFixture> {
     Arc::new(Memory(MemoryBroker::default()))
 }
 
@@ -34,27 +34,21 @@ impl BrokerFixture for Memory {
 }
 
 /// The broker on the journal, over storage in memory.
-pub async fn database_on_memory() -> Arc<dyn BrokerFixture> {
+pub(crate) async fn database_on_memory() -> Arc<dyn BrokerFixture> {
     let storage = MemoryStorage::new();
     let signal = storage.signal();
     database("database on memory", Arc::new(storage), signal, ())
 }
 
 /// The broker on the journal, over any storage; `keep` lives as long as the fixture.
-pub fn database<S, K>(name: &'static str, storage: Arc<S>, signal: Signal, keep: K) -> Arc<dyn BrokerFixture>
+pub(crate) fn database<S, K>(name: &'static str, storage: Arc<S>, signal: Signal, keep: K) -> Arc<dyn BrokerFixture>
 where
     S: Journal + GroupPositions + LeaseStore,
     K: Send + Sync + 'static,
 {
     let (journal, positions, leases) = (storage.clone(), storage.clone(), storage);
-    let broker = DatabaseBroker::new(
-        journal,
-        positions,
-        leases,
-        signal,
-        Arc::new(UuidV7Generator),
-        DatabaseOptions::default(),
-    );
+    let broker =
+        DatabaseBroker::new(journal, positions, leases, signal, Arc::new(UuidV7Generator), DatabaseOptions::default());
     Arc::new(Database { name, broker, _keep: keep })
 }
 

@@ -7,10 +7,10 @@
 //! - [`Gate`]: a place where work waits until a test lets it go on.
 
 pub mod broker;
-pub mod memory_storage;
 mod fake_clock;
 mod fake_unit_of_work;
 mod gate;
+pub mod memory_storage;
 
 pub use fake_clock::{FakeClock, SequentialIds};
 pub use fake_unit_of_work::{Behaviour, Committed, FakeStorage, Point, Tally};
