@@ -56,12 +56,7 @@ impl Section<'_> {
     }
 
     /// The same, with a rule of its own: an error says which it breaks.
-    pub(super) fn get_if<T: Setting>(
-        &mut self,
-        key: &str,
-        default: T,
-        rule: impl Fn(&T) -> Result<(), String>,
-    ) -> T {
+    pub(super) fn get_if<T: Setting>(&mut self, key: &str, default: T, rule: impl Fn(&T) -> Result<(), String>) -> T {
         let (value, origin) = self.take(key, &rule).map_or((default, Origin::Default), |(v, o)| (v, o));
         self.reader.note(self.key(key), Some(value.show()), origin);
         value
@@ -69,9 +64,13 @@ impl Section<'_> {
 
     /// A whole number from `min` to `max`.
     pub(super) fn number(&mut self, key: &str, default: u32, min: u32, max: u32) -> u32 {
-        self.get_if(key, default, |n| {
-            if (min..=max).contains(n) { Ok(()) } else { Err(format!("must be {min} to {max}")) }
-        })
+        self.get_if(
+            key,
+            default,
+            |n| {
+                if (min..=max).contains(n) { Ok(()) } else { Err(format!("must be {min} to {max}")) }
+            },
+        )
     }
 
     /// A duration from `min_ms` to `max_ms` milliseconds.
@@ -116,11 +115,7 @@ impl Section<'_> {
         format!("{}.{key}", self.name)
     }
 
-    fn take<T: Setting>(
-        &mut self,
-        key: &str,
-        rule: &impl Fn(&T) -> Result<(), String>,
-    ) -> Option<(T, Origin)> {
+    fn take<T: Setting>(&mut self, key: &str, rule: &impl Fn(&T) -> Result<(), String>) -> Option<(T, Origin)> {
         let key = self.key(key);
         let given = self.reader.given.remove(&key)?;
         match T::read(&given.value.kind).and_then(|value| rule(&value).map(|()| value)) {
