@@ -1,14 +1,15 @@
 use std::{
     collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::Routes;
-use crate::ports::Delivery;
+use crate::{orchestrator::panic_message, ports::Delivery};
 
 /// A delivery on its way through a lane, with its share of the memory bound.
 pub(super) struct Work {
@@ -60,11 +61,22 @@ impl Lanes {
     async fn run(&self, key: String, first: Work) {
         let mut next = Some(first);
         while let Some(work) = next.take() {
-            let done = self.0.hard_stop.run_until_cancelled(self.handle(work)).await;
+            let guarded = AssertUnwindSafe(self.handle(work)).catch_unwind();
+            let taken = match self.0.hard_stop.run_until_cancelled(guarded).await {
+                Some(Ok(taken)) => taken,
+                Some(Err(panic)) => {
+                    tracing::error!(key, panic = panic_message(&*panic), "a layer panicked; giving its event back");
+                    false
+                }
+                None => false,
+            };
             let mut waiting = self.waiting();
-            // Stopping: what has not begun goes back to the broker, by being dropped.
-            if done.is_none() || self.0.stop.is_cancelled() {
-                waiting.remove(&key);
+            // Given back: what has not begun when stopping, and what must not overtake an event that went back. It goes by being
+            // dropped, outside of the lock.
+            if !taken || self.0.stop.is_cancelled() {
+                let rest = waiting.remove(&key);
+                drop(waiting);
+                drop(rest);
                 return;
             }
             next = waiting.get_mut(&key).and_then(VecDeque::pop_front);
@@ -74,19 +86,20 @@ impl Lanes {
         }
     }
 
-    /// Has every handler take the event, at the same time, and acknowledges when all have.
-    async fn handle(&self, work: Work) {
+    /// Has every handler take the event, at the same time, and acknowledges when all have. `false` when it went back to the broker.
+    async fn handle(&self, work: Work) -> bool {
         let event = Arc::new(work.delivery.event.clone());
         let handlers = self.0.routes.handlers(&event.name);
         let taken = join_all(handlers.iter().map(|handler| handler.invoke(&event))).await;
         if taken.iter().any(Result::is_err) {
             // Without a layer that tries again, the broker does it.
             tracing::warn!(event = %event.id, name = %event.name, "event not handled; giving it back to the broker");
-            return;
+            return false;
         }
         if let Err(error) = work.delivery.ack().await {
             tracing::debug!(event = %event.id, %error, "acknowledgement lost; the event will arrive again and be skipped");
         }
         drop(work.memory);
+        true
     }
 }

@@ -133,6 +133,8 @@ impl<U: ?Sized + UnitOfWork + 'static> Orchestrator<U> {
         context: RequestContext,
         work: Work<U, T>,
     ) -> Result<T, OrchestratorError> {
+        // Counted before the question, so that `close` either is seen here or waits for this.
+        let counted = self.0.tasks.token();
         if self.0.tasks.is_closed() {
             return Err(OrchestratorError::Closed);
         }
@@ -148,23 +150,28 @@ impl<U: ?Sized + UnitOfWork + 'static> Orchestrator<U> {
             progress: progress.clone(),
         };
         let mut task = self.0.tasks.spawn(async move { attempts.run(work).await }.in_current_span());
+        drop(counted);
         // The task keeps to the deadline itself; the grace is for its rollback.
         if let Ok(done) = timeout_at(deadline + Duration::from_secs(1), &mut task).await {
-            return done.unwrap_or_else(|e| Err(join_failed(e, &progress)));
+            return done.unwrap_or_else(|e| Err(join_failed(e, &progress, &verdict)));
         }
         if verdict.decide(ABANDONED) {
             return Err(OrchestratorError::TimedOut { use_case: progress.current(), after: options.timeout });
         }
         match tokio::time::timeout(options.commit_grace, &mut task).await {
-            Ok(done) => done.unwrap_or_else(|e| Err(join_failed(e, &progress))),
+            Ok(done) => done.unwrap_or_else(|e| Err(join_failed(e, &progress, &verdict))),
             Err(elapsed) => Err(OrchestratorError::Unknown { reason: elapsed.into() }),
         }
     }
 }
 
 /// The task ended without a result: it panicked outside of the work, or the runtime is shutting down in the middle of it.
-fn join_failed(error: tokio::task::JoinError, progress: &Progress) -> OrchestratorError {
+fn join_failed(error: tokio::task::JoinError, progress: &Progress, verdict: &Verdict) -> OrchestratorError {
+    let committing = verdict.0.load(Ordering::Acquire) == COMMITTING;
     match error.try_into_panic() {
+        Ok(panic) if committing => {
+            OrchestratorError::Unknown { reason: format!("the commit panicked: {}", panic_message(&*panic)).into() }
+        }
         Ok(panic) => OrchestratorError::Panicked { use_case: progress.current(), message: panic_message(&*panic) },
         Err(cancelled) => OrchestratorError::Unknown { reason: cancelled.into() },
     }

@@ -1,4 +1,22 @@
-//! Broker adapters. `memory` and `database` are always there.
+//! Broker adapters. `memory` and `database` are always there; [`BrokerRegistry`] chooses one by URL.
+//!
+//! # Adding a broker
+//!
+//! 1. Write a module here that implements [`EventPublisher`](activelog_application::ports::EventPublisher) and
+//!    [`EventSubscriber`](activelog_application::ports::EventSubscriber) and a
+//!    [`BrokerFactory`] that connects to a URL.
+//! 2. Add its line to `BUILT_IN` in `registry.rs`.
+//! 3. Add a fixture and its line to `tests/conformance.rs`: the suite says what is still wrong.
 
 pub mod database;
 pub mod memory;
+
+mod contiguous_ack;
+mod keyed_queue;
+mod registry;
+mod subscription_check;
+
+pub use registry::{
+    BrokerFactory, BrokerRegistry, BrokerResources, BrokerUrl, ConnectError, DurabilityError, JournalResources,
+    require_durability,
+};

@@ -1,6 +1,9 @@
 //! Persistence: one folder per database, the same files in each, the same suite for both.
 
+mod error;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use error::DatabaseError;

@@ -1,0 +1,231 @@
+//! A handler that fails is tried again with back-off, and then holds its own aggregate only.
+
+use std::{sync::Arc, time::Duration};
+
+use activelog_application::{
+    delivery::{ConsumerOptions, Handled, HandlerError, Invocation, InvocationError, Layer, RetryLayer, Router},
+    ports::StorageErrorKind,
+    testing::{Behaviour, FakeStorage, Point},
+};
+use activelog_domain::event::EventEnvelope;
+use async_trait::async_trait;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    setting::{Doer, Happened, POLICY, effects, happened, idle, orchestrator, run, run_with, start},
+    stream::{abandoned, acked},
+};
+
+/// Fails for one key until an attempt; all others succeed.
+fn failing(key: &'static str, until: u32, error: fn() -> HandlerError) -> Arc<Doer> {
+    Doer::doing("failing", move |event, attempt| {
+        Box::pin(async move { if event.key == key && attempt < until { Err(error()) } else { Ok(()) } })
+    })
+}
+
+fn not_yet() -> HandlerError {
+    HandlerError::retry("not yet")
+}
+
+fn never() -> HandlerError {
+    HandlerError::permanent("never")
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_double_with_jitter_and_later_events_of_the_key_wait() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", 4, not_yet);
+    let running = run(&storage, &[&handler]);
+    running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2))]);
+    running.feed.log.until(&[acked("a2")]).await;
+    assert_eq!(handler.calls()[..4], ["a/1", "a/1", "a/1", "a/1"]);
+    let instants = handler.instants();
+    for (attempt, pair) in instants[..4].windows(2).enumerate() {
+        let most = POLICY.first_pause * (1 << attempt);
+        let pause = pair[1] - pair[0];
+        // Timers are exact to the millisecond.
+        assert!(pause >= most / 2 && pause <= most + Duration::from_millis(2), "{attempt}: {pause:?}");
+    }
+    assert_eq!(running.retry.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_quick_attempts_only_its_own_aggregate_is_held() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", 7, not_yet);
+    let running = run(&storage, &[&handler]);
+    running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2)), ("b1", happened("b", 1))]);
+    running.feed.log.until(&[acked("b1")]).await;
+    while running.retry.held() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(handler.calls().iter().filter(|call| *call == "a/1").count(), 4, "quick attempts");
+    running.feed.deliver(vec![("b2", happened("b", 2)), ("c1", happened("c", 1))]);
+    running.feed.log.until(&[acked("b2"), acked("c1")]).await;
+    assert_eq!(running.feed.log.settled(), [acked("b1"), acked("b2"), acked("c1")], "a is held and not given back");
+    let held_since = Instant::now();
+    running.feed.log.until(&[acked("a1"), acked("a2")]).await;
+    assert!(held_since.elapsed() >= POLICY.longest_pause, "two more pauses of half the longest at least");
+    assert_eq!(running.retry.held(), 0, "set free");
+    let of_a: Vec<_> = effects(&storage).into_iter().filter(|e| e.contains(":a/")).collect();
+    assert_eq!(of_a, ["failing:a/1", "failing:a/2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_error_holds_at_once() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", u32::MAX, never);
+    let running = run(&storage, &[&handler]);
+    running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2)), ("b1", happened("b", 1))]);
+    running.feed.log.until(&[acked("b1")]).await;
+    idle().await;
+    assert_eq!(running.retry.held(), 1);
+    tokio::time::sleep(POLICY.longest_pause / 2 - Duration::from_secs(1)).await;
+    assert_eq!(handler.calls(), ["a/1", "b/1"], "no quick attempts");
+    tokio::time::sleep(POLICY.longest_pause).await;
+    assert!(handler.calls().len() > 2, "tried again at the slowest pace, for a fix may come");
+    assert!(!handler.calls().contains(&"a/2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_decoded_holds_only_its_aggregate() {
+    let storage = FakeStorage::new();
+    let handler = Doer::new("one");
+    let running = run(&storage, &[&handler]);
+    let broken = EventEnvelope { data: "{broken".into(), ..happened("a", 1) };
+    let newer = EventEnvelope { version: 2, ..happened("b", 1) };
+    let binary = EventEnvelope { content_type: "application/protobuf".into(), ..happened("c", 1) };
+    running.feed.deliver(vec![("a1", broken), ("b1", newer), ("c1", binary)]);
+    running.feed.deliver(vec![("a2", happened("a", 2)), ("b2", happened("b", 2)), ("d1", happened("d", 1))]);
+    running.feed.log.until(&[acked("d1")]).await;
+    idle().await;
+    assert_eq!(running.retry.held(), 3);
+    assert_eq!(running.feed.log.settled(), [acked("d1")]);
+    assert_eq!(handler.calls(), ["d/1"], "no handler sees it");
+    assert_eq!(storage.committed().inbox.len(), 1, "and no inbox says that it was taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_out_without_counting_attempts() {
+    let storage = FakeStorage::new();
+    use StorageErrorKind::{Full, Unavailable};
+    for (point, kind) in [(Point::Begin, Unavailable), (Point::Record, Unavailable), (Point::Commit, Full)] {
+        storage.script(point, std::iter::repeat_n(Behaviour::Fail(kind), 30));
+    }
+    let handler = failing("a", 4, not_yet);
+    let running = run(&storage, &[&handler]);
+    let started = Instant::now();
+    running.feed.deliver(vec![("a1", happened("a", 1))]);
+    while running.feed.log.settled().is_empty() {
+        assert_eq!(running.retry.held(), 0, "an outage is nobody's fault");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(effects(&storage), ["failing:a/1"]);
+    assert!(started.elapsed() < Duration::from_secs(120), "pauses stay below a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_failure_like_others() {
+    let storage = FakeStorage::new();
+    let handler = Doer::doing("panicking", |event, attempt| {
+        Box::pin(async move {
+            assert!(event.key != "a" || attempt > 2, "out of luck");
+            Ok(())
+        })
+    });
+    let running = run(&storage, &[&handler]);
+    running.feed.deliver(vec![("a1", happened("a", 1)), ("b1", happened("b", 1))]);
+    running.feed.log.until(&[acked("a1"), acked("b1")]).await;
+    assert_eq!(handler.calls().len(), 4);
+    assert_eq!(effects(&storage), ["panicking:b/1", "panicking:a/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_returns_is_cut_off_by_the_timeout() {
+    let storage = FakeStorage::new();
+    let handler = Doer::doing("hanging", |_, attempt| {
+        Box::pin(async move {
+            if attempt == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    });
+    let running = run(&storage, &[&handler]);
+    let started = Instant::now();
+    running.feed.deliver(vec![("a1", happened("a", 1))]);
+    running.feed.log.until(&[acked("a1")]).await;
+    assert!(started.elapsed() >= Duration::from_secs(5) && started.elapsed() < Duration::from_secs(6));
+    assert_eq!(effects(&storage), ["hanging:a/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_takes_no_part_of_the_bound_on_attempts() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", u32::MAX, never);
+    let running = run_with(&storage, &[&handler], ConsumerOptions::default(), 1);
+    running.feed.deliver(vec![("a1", happened("a", 1))]);
+    idle().await;
+    assert_eq!(running.retry.held(), 1);
+    running.feed.deliver(vec![("b1", happened("b", 1))]);
+    let started = Instant::now();
+    running.feed.log.until(&[acked("b1")]).await;
+    assert!(started.elapsed() < Duration::from_millis(10), "{:?}", started.elapsed());
+}
+
+/// Without a layer that tries again the broker has to, and later events must not overtake.
+#[tokio::test(start_paused = true)]
+async fn without_retries_a_failed_event_goes_back_with_all_behind_it() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", 2, not_yet);
+    let stop = CancellationToken::new();
+    let orchestrator = orchestrator(&storage);
+    let routes = Router::new(orchestrator.clone()).on::<Happened>(handler.clone()).build().expect("routes that work");
+    let retry = RetryLayer::new(POLICY, 1, stop.clone());
+    let running = start(routes, ConsumerOptions::default(), stop, retry, orchestrator);
+    let (first, second) = (happened("a", 1), happened("a", 2));
+    running.feed.deliver(vec![("a1", first.clone()), ("a2", second.clone())]);
+    running.feed.log.until(&[abandoned("a1"), abandoned("a2")]).await;
+    running.feed.deliver(vec![("a1", first), ("a2", second)]);
+    running.feed.log.until(&[acked("a1")]).await;
+    assert_eq!(handler.calls()[..2], ["a/1", "a/1"], "the second event did not overtake");
+}
+
+/// A layer with a defect.
+struct Defective;
+
+struct DefectiveInvocation(Arc<dyn Invocation>);
+
+impl Layer for Defective {
+    fn wrap(&self, inner: Arc<dyn Invocation>) -> Arc<dyn Invocation> {
+        Arc::new(DefectiveInvocation(inner))
+    }
+}
+
+#[async_trait]
+impl Invocation for DefectiveInvocation {
+    fn handler(&self) -> &'static str {
+        self.0.handler()
+    }
+
+    async fn invoke(&self, event: &Arc<EventEnvelope>) -> Result<Handled, InvocationError> {
+        assert!(event.sequence != 1, "a defect in a layer");
+        self.0.invoke(event).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_layer_gives_the_event_back_and_leaves_the_key_usable() {
+    let storage = FakeStorage::new();
+    let stop = CancellationToken::new();
+    let orchestrator = orchestrator(&storage);
+    let router = Router::new(orchestrator.clone()).layer(Defective).on::<Happened>(Doer::new("one"));
+    let retry = RetryLayer::new(POLICY, 1, stop.clone());
+    let routes = router.build().expect("routes that work");
+    let running = start(routes, ConsumerOptions::default(), stop, retry, orchestrator);
+    running.feed.deliver(vec![("a1", happened("a", 1))]);
+    running.feed.log.until(&[abandoned("a1")]).await;
+    running.feed.deliver(vec![("a2", happened("a", 2))]);
+    running.feed.log.until(&[acked("a2")]).await;
+}

@@ -1,0 +1,269 @@
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
+
+use activelog_application::ports::{Broker, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, Signal};
+use async_trait::async_trait;
+
+use super::{database::DatabaseFactory, memory::MemoryFactory};
+
+/// Connects an adapter to a URL of one of its schemes.
+#[async_trait]
+pub trait BrokerFactory: Send + Sync + 'static {
+    /// Connects. Fails for a URL that will never work and for a broker that cannot be reached at this moment.
+    async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError>;
+}
+
+/// What of the application an adapter may build on.
+#[derive(Clone)]
+pub struct BrokerResources {
+    /// Names streams and members.
+    pub ids: Arc<dyn IdGenerator>,
+    /// The database's journal, where there is a database: what `database:` delivers from.
+    pub journal: Option<JournalResources>,
+}
+
+/// The storage ports that `database:` works on.
+#[derive(Clone)]
+pub struct JournalResources {
+    /// The log of published events.
+    pub journal: Arc<dyn Journal>,
+    /// How far the groups are.
+    pub positions: Arc<dyn GroupPositions>,
+    /// Who of a group reads which partition.
+    pub leases: Arc<dyn LeaseStore>,
+    /// Rings when the journal has grown.
+    pub signal: Signal,
+}
+
+/// A broker's URL, cut into what chooses the adapter and what is the adapter's business.
+#[derive(Clone)]
+pub struct BrokerUrl {
+    scheme: String,
+    rest: String,
+}
+
+/// A broker could not be connected. Never holds what could be a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The text has no scheme.
+    #[error("broker URL has no scheme; known are {known}, for example `database:`")]
+    NoScheme {
+        /// The known schemes.
+        known: String,
+    },
+    /// Nobody has heard of the scheme.
+    #[error("unknown broker scheme {scheme:?}{}; known are {known}", hint(.nearest.as_deref()))]
+    UnknownScheme {
+        /// What was given.
+        scheme: String,
+        /// The known scheme it looks like, if any.
+        nearest: Option<String>,
+        /// The known schemes.
+        known: String,
+    },
+    /// The adapter is not part of this build.
+    #[error("broker scheme {scheme:?}: compiled without {feature}: rebuild with --features {feature}")]
+    NotCompiled {
+        /// What was given.
+        scheme: String,
+        /// The feature that brings the adapter.
+        feature: &'static str,
+    },
+    /// The adapter does not understand the URL.
+    #[error("broker URL {url}: {reason}")]
+    InvalidUrl {
+        /// The URL, without secrets.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The broker needs something this process does not have.
+    #[error("broker {url} needs {what}")]
+    Missing {
+        /// The URL, without secrets.
+        url: String,
+        /// What is missing, and how to give it.
+        what: &'static str,
+    },
+    /// The broker cannot be reached at the moment.
+    #[error("broker {url} cannot be reached: {source}")]
+    Unavailable {
+        /// The URL, without secrets.
+        url: String,
+        /// What the driver said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map(|scheme| format!(" (did you mean {scheme:?}?)")).unwrap_or_default()
+}
+
+/// The adapters of this build: schemes, the feature that brings them, and the adapter itself when it is there.
+const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
+    (&["memory"], "memory", Some(&MemoryFactory)),
+    (&["database"], "database", Some(&DatabaseFactory)),
+    (&["socket"], "socket", None),
+    (&["amqp", "amqps"], "rabbitmq", None),
+    (&["kafka"], "kafka", None),
+    (&["redis", "rediss"], "redis", None),
+    (&["nats"], "nats", None),
+];
+
+/// Chooses a broker adapter by the scheme of a URL.
+#[derive(Clone, Default)]
+pub struct BrokerRegistry {
+    schemes: BTreeMap<String, Registered>,
+}
+
+#[derive(Clone)]
+enum Registered {
+    BuiltIn(&'static dyn BrokerFactory),
+    Added(Arc<dyn BrokerFactory>),
+    NotCompiled(&'static str),
+}
+
+impl BrokerRegistry {
+    /// A registry that knows no scheme.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The adapters of this build, and the names of those it was built without.
+    pub fn with_builtin() -> Self {
+        let mut registry = Self::new();
+        for (schemes, feature, factory) in BUILT_IN {
+            for scheme in *schemes {
+                let entry = factory.map_or(Registered::NotCompiled(feature), Registered::BuiltIn);
+                registry.schemes.insert((*scheme).to_owned(), entry);
+            }
+        }
+        registry
+    }
+
+    /// Adds an adapter of one's own, or replaces one.
+    #[must_use]
+    pub fn with(mut self, scheme: &str, factory: Arc<dyn BrokerFactory>) -> Self {
+        self.schemes.insert(scheme.to_ascii_lowercase(), Registered::Added(factory));
+        self
+    }
+
+    /// Connects to the broker at `url`.
+    pub async fn connect(&self, url: &str, resources: BrokerResources) -> Result<Broker, ConnectError> {
+        let url = BrokerUrl::parse(url).ok_or_else(|| ConnectError::NoScheme { known: self.known() })?;
+        match self.schemes.get(&url.scheme) {
+            Some(Registered::BuiltIn(factory)) => factory.connect(&url, &resources).await,
+            Some(Registered::Added(factory)) => factory.connect(&url, &resources).await,
+            Some(Registered::NotCompiled(feature)) => Err(ConnectError::NotCompiled { scheme: url.scheme, feature }),
+            None => Err(ConnectError::UnknownScheme {
+                nearest: self.nearest(&url.scheme),
+                known: self.known(),
+                scheme: url.scheme,
+            }),
+        }
+    }
+
+    fn known(&self) -> String {
+        self.schemes.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The known scheme that looks most like `scheme`, if any does.
+    fn nearest(&self, scheme: &str) -> Option<String> {
+        const ALIKE: f64 = 0.7;
+        self.schemes
+            .keys()
+            .map(|known| (strsim::jaro_winkler(known, scheme), known))
+            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, known)| known.clone())
+    }
+}
+
+impl BrokerUrl {
+    /// Cuts a URL at its scheme. `None` without one.
+    fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.trim().split_once(':')?;
+        let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        named.then(|| Self { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() })
+    }
+
+    /// The scheme, in lower case.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The whole URL, secrets included: for the driver only.
+    pub fn with_secrets(&self) -> String {
+        format!("{}:{}", self.scheme, self.rest)
+    }
+
+    /// Refuses anything after the scheme's colon, for adapters that take nothing.
+    pub fn refuse_rest(&self) -> Result<(), ConnectError> {
+        match self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(ConnectError::InvalidUrl {
+                url: self.to_string(),
+                reason: format!("nothing may follow `{}:`", self.scheme),
+            }),
+        }
+    }
+}
+
+/// Without what could be a secret: user, password, path and query are left out.
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(rest) = self.rest.strip_prefix("//") else {
+            return write!(f, "{}:{}", self.scheme, if self.rest.is_empty() { "" } else { "…" });
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let hosts = match authority.rsplit_once('@') {
+            Some((_, hosts)) => hosts,
+            // A password that was not encoded may hold what looks like the start of a path.
+            None if rest.contains('@') => "…",
+            None => authority,
+        };
+        write!(f, "{}://{hosts}", self.scheme)
+    }
+}
+
+impl fmt::Debug for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A broker keeps less than the configuration requires.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "broker {broker} keeps an acknowledged event through {}, but the configuration requires {}: {}",
+    survives(*.offered), survives(*.required), cure(*.required)
+)]
+pub struct DurabilityError {
+    /// The adapter's name.
+    pub broker: &'static str,
+    /// What it offers.
+    pub offered: Durability,
+    /// What is required.
+    pub required: Durability,
+}
+
+fn survives(durability: Durability) -> &'static str {
+    match durability {
+        Durability::None => "nothing",
+        Durability::ProcessCrash => "a crash of its process",
+        Durability::PowerLoss => "a loss of power",
+    }
+}
+
+fn cure(required: Durability) -> String {
+    format!(
+        "choose a broker that survives {}, for example the URL `database:`, or require less durability",
+        survives(required)
+    )
+}
+
+/// Refuses a broker that keeps less than is required.
+pub fn require_durability(broker: &Broker, required: Durability) -> Result<(), DurabilityError> {
+    let offered = broker.capabilities.durability;
+    if offered >= required { Ok(()) } else { Err(DurabilityError { broker: broker.name, offered, required }) }
+}

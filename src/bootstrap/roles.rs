@@ -1,0 +1,226 @@
+use std::{sync::Arc, time::Duration};
+
+use activelog_application::{
+    activity::handlers,
+    delivery::{Consumer, RetryLayer, Router, SpanLayer},
+    orchestrator::OrchestratorOptions,
+    ports::{Broker, Subscription},
+    relay::{Relay, RelayTarget},
+};
+use activelog_interfaces::{
+    http::{self, HttpState},
+    worker::Worker,
+};
+use anyhow::Context;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{Application, Lifecycle, announcement::announce, health::ProcessHealth, options};
+use crate::config::Config;
+
+/// Which parts a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// API, relay and worker.
+    Serve,
+    /// The HTTP API.
+    Api,
+    /// The relay.
+    Relay,
+    /// The worker.
+    Worker,
+}
+
+impl Role {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Serve => "serve",
+            Self::Api => "api",
+            Self::Relay => "relay",
+            Self::Worker => "worker",
+        }
+    }
+
+    fn has_api(self) -> bool {
+        matches!(self, Self::Serve | Self::Api)
+    }
+
+    fn has_relay(self) -> bool {
+        matches!(self, Self::Serve | Self::Relay)
+    }
+
+    fn has_worker(self) -> bool {
+        matches!(self, Self::Serve | Self::Worker)
+    }
+}
+
+/// Runs a role until a signal stops it. `Ok(true)` after a clean stop, `Ok(false)` after one that was cut short.
+pub(crate) async fn run_roles(
+    role: Role,
+    config: &Config,
+    application: Application,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<bool> {
+    // Before anything else, so that a port that is taken is told at once.
+    let listener = if role.has_api() { Some(listen(config).await?) } else { None };
+    let broker =
+        if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
+    let application = Arc::new(application);
+    let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    announce(role, &application, broker.as_ref(), address);
+    let work = async {
+        let outcome = parts.run(listener, config, &application, lifecycle).await;
+        close(&application, broker.as_ref()).await;
+        outcome
+    };
+    tokio::select! {
+        outcome = work => outcome.map(|()| true),
+        () = after(&lifecycle.hard_stop) => Ok(false),
+    }
+}
+
+/// A moment after the hard stop: parts that obey it at once still end in order.
+async fn after(hard_stop: &tokio_util::sync::CancellationToken) {
+    hard_stop.cancelled().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.server.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another address with --listen, or stop what uses it")
+    })
+}
+
+/// Publisher last but one, storage last: what closes later may still be needed by what closes earlier.
+async fn close(application: &Application, broker: Option<&Broker>) {
+    if let Some(broker) = broker {
+        if let Err(error) = broker.subscriber.close().await {
+            tracing::warn!(%error, "the subscriber did not close cleanly; unacknowledged events arrive again");
+        }
+        if let Err(error) = broker.publisher.close().await {
+            tracing::warn!(%error, "the publisher did not close cleanly; unpublished events stay in the outbox");
+        }
+    }
+    application.close().await;
+}
+
+/// The parts of a role, put together and not yet running.
+struct Parts {
+    relay: Option<Relay>,
+    worker: Option<Worker>,
+    health: ProcessHealth,
+}
+
+impl Parts {
+    fn new(
+        role: Role,
+        config: &Config,
+        application: &Application,
+        broker: Option<Broker>,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Self> {
+        let mut health = ProcessHealth {
+            queries: application.storage.queries.clone(),
+            broker: broker.clone(),
+            relay: None,
+            worker: None,
+        };
+        let (mut relay, mut worker) = (None, None);
+        if let Some(broker) = broker {
+            if role.has_relay() {
+                let part = new_relay(config, application, &broker);
+                health.relay = Some(part.health());
+                relay = Some(part);
+            }
+            if role.has_worker() {
+                let retries = RetryLayer::new(
+                    options::failure_policy(&config.worker),
+                    config.worker.concurrency as usize,
+                    lifecycle.stop.clone(),
+                );
+                let part = new_worker(config, application, &broker, retries.clone())?;
+                health.worker = Some((part.status(), retries));
+                worker = Some(part);
+            }
+        }
+        Ok(Self { relay, worker, health })
+    }
+
+    /// Runs everything until it has stopped. A part that ends without being told to takes the others with it.
+    async fn run(
+        self,
+        listener: Option<TcpListener>,
+        config: &Config,
+        application: &Application,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()> {
+        let mut parts = JoinSet::new();
+        if let Some(relay) = self.relay {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                relay.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
+        if let Some(worker) = self.worker {
+            let Lifecycle { stop, hard_stop } = lifecycle.clone();
+            parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
+        }
+        if let Some(listener) = listener {
+            let router = http::router(http_state(application, self.health), options::http(&config.server));
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") });
+        }
+        let mut outcome = Ok(());
+        while let Some(ended) = parts.join_next().await {
+            lifecycle.stop.cancel();
+            outcome = outcome.and(ended.context("a part of the process panicked").and_then(|part| part));
+        }
+        outcome
+    }
+}
+
+fn http_state(application: &Application, health: ProcessHealth) -> HttpState {
+    HttpState {
+        log: application.log.clone(),
+        queries: application.storage.queries.clone(),
+        journal: application.storage.journal.clone(),
+        outbox: application.storage.outbox.clone(),
+        clock: application.clock.clone(),
+        ids: application.ids.clone(),
+        health: Arc::new(health),
+    }
+}
+
+fn new_relay(config: &Config, application: &Application, broker: &Broker) -> Relay {
+    let target = if broker.capabilities.delivers_from_journal {
+        RelayTarget::Journal
+    } else {
+        RelayTarget::Broker(broker.publisher.clone())
+    };
+    Relay::new(
+        application.storage.outbox.clone(),
+        application.storage.leases.clone(),
+        target,
+        application.storage.outbox_signal.clone(),
+        application.ids.next_id(),
+        options::relay(&config.relay),
+    )
+}
+
+fn new_worker(
+    config: &Config,
+    application: &Application,
+    broker: &Broker,
+    retries: RetryLayer,
+) -> anyhow::Result<Worker> {
+    let options = OrchestratorOptions { timeout: config.worker.handler_timeout, ..application.orchestrator.options() };
+    let router = Router::new(application.orchestrator.clone()).options(options).layer(retries).layer(SpanLayer);
+    let routes = handlers::register(router).build()?;
+    let subscription =
+        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch as usize);
+    let consumer = Consumer::new(routes, options::consumer(&config.worker));
+    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer))
+}

@@ -1,0 +1,149 @@
+use std::{path::Path, sync::Arc};
+
+use activelog_application::{
+    activity::ports::{Queries, Repositories},
+    ports::{Clock, GroupPositions, Journal, LeaseStore, OutboxStore, Signal, UnitOfWorkFactory},
+};
+use futures::future::BoxFuture;
+
+use crate::config::{DatabaseUrl, SecretUrl, StorageConfig};
+
+/// One database, as the ports it implements.
+pub(crate) struct Storage {
+    /// For people: `sqlite ./activelog-data/activelog.db`, without secrets.
+    pub(crate) description: String,
+    pub(crate) units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
+    pub(crate) outbox: Arc<dyn OutboxStore>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) positions: Arc<dyn GroupPositions>,
+    pub(crate) leases: Arc<dyn LeaseStore>,
+    pub(crate) queries: Arc<dyn Queries>,
+    pub(crate) outbox_signal: Signal,
+    pub(crate) journal_signal: Signal,
+    close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+}
+
+/// What to do about a schema that is not the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SchemaPolicy {
+    /// Bring it up to date.
+    Migrate,
+    /// Refuse to start.
+    Refuse,
+}
+
+/// The storage that the URL names is not part of this build.
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+#[derive(Debug, thiserror::Error)]
+#[error("this program was compiled without {0}: rebuild it with `--features {0}`")]
+struct NotCompiled(&'static str);
+
+impl Storage {
+    /// Opens the database that the configuration names.
+    pub(crate) async fn open(
+        config: &StorageConfig,
+        clock: Arc<dyn Clock>,
+        schema: SchemaPolicy,
+    ) -> anyhow::Result<Self> {
+        match &config.database_url {
+            DatabaseUrl::Sqlite { path } => open_sqlite(config, path, clock, schema).await,
+            DatabaseUrl::Postgres { url } => open_postgres(config, url, clock, schema).await,
+        }
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub(crate) async fn close(&self) {
+        (self.close)().await;
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn open_sqlite(
+    config: &StorageConfig,
+    path: &Path,
+    clock: Arc<dyn Clock>,
+    schema: SchemaPolicy,
+) -> anyhow::Result<Storage> {
+    use activelog_infrastructure::persistence::sqlite::{SqliteDatabase, SqliteOptions};
+    let mut options = SqliteOptions::new(path);
+    options.readers = config.readers;
+    options.acquire_timeout = config.acquire_timeout;
+    let database = SqliteDatabase::open(options, clock).await?;
+    match schema {
+        SchemaPolicy::Migrate => database.migrate().await?,
+        SchemaPolicy::Refuse => database.check_schema().await?,
+    }
+    let closing = database.clone();
+    let shared = Arc::new(database);
+    Ok(Storage {
+        description: format!("sqlite {}", path.display()),
+        outbox_signal: shared.outbox_signal(),
+        journal_signal: shared.journal_signal(),
+        units: shared.clone(),
+        outbox: shared.clone(),
+        journal: shared.clone(),
+        positions: shared.clone(),
+        leases: shared.clone(),
+        queries: shared,
+        close: Box::new(move || {
+            let database = closing.clone();
+            Box::pin(async move { database.close().await })
+        }),
+    })
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn open_sqlite(
+    _: &StorageConfig,
+    _: &Path,
+    _: Arc<dyn Clock>,
+    _: SchemaPolicy,
+) -> anyhow::Result<Storage> {
+    Err(NotCompiled("sqlite").into())
+}
+
+#[cfg(feature = "postgres")]
+async fn open_postgres(
+    config: &StorageConfig,
+    url: &SecretUrl,
+    clock: Arc<dyn Clock>,
+    schema: SchemaPolicy,
+) -> anyhow::Result<Storage> {
+    use activelog_infrastructure::persistence::postgres::{PgDatabase, PgOptions};
+    let mut options = PgOptions::new(url.expose())?;
+    options.max_connections = config.max_connections;
+    options.acquire_timeout = config.acquire_timeout;
+    let description = format!("postgres {url}");
+    let database = PgDatabase::connect(options, clock).await?;
+    match schema {
+        SchemaPolicy::Migrate => database.migrate().await?,
+        SchemaPolicy::Refuse => database.check_schema().await?,
+    }
+    let closing = database.clone();
+    let shared = Arc::new(database);
+    Ok(Storage {
+        description,
+        outbox_signal: shared.outbox_signal(),
+        journal_signal: shared.journal_signal(),
+        units: shared.clone(),
+        outbox: shared.clone(),
+        journal: shared.clone(),
+        positions: shared.clone(),
+        leases: shared.clone(),
+        queries: shared,
+        close: Box::new(move || {
+            let database = closing.clone();
+            Box::pin(async move { database.close().await })
+        }),
+    })
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn open_postgres(
+    _: &StorageConfig,
+    _: &SecretUrl,
+    _: Arc<dyn Clock>,
+    _: SchemaPolicy,
+) -> anyhow::Result<Storage> {
+    Err(NotCompiled("postgres").into())
+}
