@@ -146,12 +146,20 @@ fn shown(value: &Value) -> String {
 
 /// The known key that `key` most resembles, if any does at all.
 fn nearest(key: &str, known: &[&str]) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let likeness = |candidate: &str| {
-        // The right key in the wrong section, or in none, is worth as much as a slip in the right one.
-        let misplaced = strsim::jaro_winkler(&last(key), &last(candidate)) * 0.95;
-        strsim::jaro_winkler(key, candidate).max(misplaced)
-    };
-    let best = known.iter().map(|k| (likeness(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= 0.75).then(|| best.1.to_owned())
+    let (section, name) = split(key);
+    let candidates = known.iter().filter_map(|candidate| {
+        let (its_section, its_name) = split(candidate);
+        let slip = strsim::normalized_damerau_levenshtein(name, its_name);
+        // `url` where `database_url` was meant.
+        let part = name.len() >= 3 && (its_name.contains(name) || name.contains(its_name));
+        let likeness = if part { slip.max(0.6) } else { slip };
+        // The right key in another section is a likely mistake, the right section alone is none.
+        let place = strsim::normalized_damerau_levenshtein(section, its_section);
+        (likeness >= 0.6).then_some((likeness + place / 2.0, *candidate))
+    });
+    candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key.to_owned())
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.split_once('.').unwrap_or(("", key))
 }

@@ -139,7 +139,7 @@ fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
                 first_pause = \"1m\"\nlongest_pause = \"1s\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n[relay]\nbatch = [1]\n";
     let message = Setup::new().file("activelog.toml", file).variable("ACTIVELOG__STORAGE__READERS", "many").message();
     for expected in [
-        "invalid configuration, 12 problems:",
+        "invalid configuration, 11 problems:",
         "server.listen: must be an address with its port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"; got 8080 (from file ",
         "server.body_limit: must be a size such as",
         "server.max_in_flight: must be 1 to 1000000; got 0",
