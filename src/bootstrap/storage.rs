@@ -9,23 +9,23 @@ use futures::future::BoxFuture;
 use crate::config::{DatabaseUrl, SecretUrl, StorageConfig};
 
 /// One database, as the ports it implements.
-pub(crate) struct Storage {
+pub struct Storage {
     /// For people: `sqlite ./activelog-data/activelog.db`, without secrets.
-    pub(crate) description: String,
-    pub(crate) units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
-    pub(crate) outbox: Arc<dyn OutboxStore>,
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) positions: Arc<dyn GroupPositions>,
-    pub(crate) leases: Arc<dyn LeaseStore>,
-    pub(crate) queries: Arc<dyn Queries>,
-    pub(crate) outbox_signal: Signal,
-    pub(crate) journal_signal: Signal,
+    pub description: String,
+    pub units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
+    pub outbox: Arc<dyn OutboxStore>,
+    pub journal: Arc<dyn Journal>,
+    pub positions: Arc<dyn GroupPositions>,
+    pub leases: Arc<dyn LeaseStore>,
+    pub queries: Arc<dyn Queries>,
+    pub outbox_signal: Signal,
+    pub journal_signal: Signal,
     close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 /// What to do about a schema that is not the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SchemaPolicy {
+pub enum SchemaPolicy {
     /// Bring it up to date.
     Migrate,
     /// Refuse to start.
@@ -40,11 +40,7 @@ struct NotCompiled(&'static str);
 
 impl Storage {
     /// Opens the database that the configuration names.
-    pub(crate) async fn open(
-        config: &StorageConfig,
-        clock: Arc<dyn Clock>,
-        schema: SchemaPolicy,
-    ) -> anyhow::Result<Self> {
+    pub async fn open(config: &StorageConfig, clock: Arc<dyn Clock>, schema: SchemaPolicy) -> anyhow::Result<Self> {
         match &config.database_url {
             DatabaseUrl::Sqlite { path } => open_sqlite(config, path, clock, schema).await,
             DatabaseUrl::Postgres { url } => open_postgres(config, url, clock, schema).await,
@@ -52,7 +48,7 @@ impl Storage {
     }
 
     /// Waits for what is under way and closes every connection.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         (self.close)().await;
     }
 }
@@ -93,12 +89,7 @@ async fn open_sqlite(
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(
-    _: &StorageConfig,
-    _: &Path,
-    _: Arc<dyn Clock>,
-    _: SchemaPolicy,
-) -> anyhow::Result<Storage> {
+async fn open_sqlite(_: &StorageConfig, _: &Path, _: Arc<dyn Clock>, _: SchemaPolicy) -> anyhow::Result<Storage> {
     Err(NotCompiled("sqlite").into())
 }
 

@@ -5,14 +5,8 @@ use std::{fmt, str::FromStr};
 pub struct ByteSize(u64);
 
 /// The units, largest first, binary ones before decimal ones: the order in which a size is shown.
-const UNITS: [(&str, u64); 6] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("KB", 1_000),
-];
+const UNITS: [(&str, u64); 6] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
 
 impl ByteSize {
     /// So many kibibytes.

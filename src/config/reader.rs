@@ -56,12 +56,7 @@ impl Section<'_> {
     }
 
     /// The same, with a rule of its own: an error says which it breaks.
-    pub(super) fn get_if<T: Setting>(
-        &mut self,
-        key: &str,
-        default: T,
-        rule: impl Fn(&T) -> Result<(), String>,
-    ) -> T {
+    pub(super) fn get_if<T: Setting>(&mut self, key: &str, default: T, rule: impl Fn(&T) -> Result<(), String>) -> T {
         let (value, origin) = self.take(key, &rule).map_or((default, Origin::Default), |(v, o)| (v, o));
         self.reader.note(self.key(key), Some(value.show()), origin);
         value
@@ -69,9 +64,13 @@ impl Section<'_> {
 
     /// A whole number from `min` to `max`.
     pub(super) fn number(&mut self, key: &str, default: u32, min: u32, max: u32) -> u32 {
-        self.get_if(key, default, |n| {
-            if (min..=max).contains(n) { Ok(()) } else { Err(format!("must be {min} to {max}")) }
-        })
+        self.get_if(
+            key,
+            default,
+            |n| {
+                if (min..=max).contains(n) { Ok(()) } else { Err(format!("must be {min} to {max}")) }
+            },
+        )
     }
 
     /// A duration from `min_ms` to `max_ms` milliseconds.
@@ -116,11 +115,7 @@ impl Section<'_> {
         format!("{}.{key}", self.name)
     }
 
-    fn take<T: Setting>(
-        &mut self,
-        key: &str,
-        rule: &impl Fn(&T) -> Result<(), String>,
-    ) -> Option<(T, Origin)> {
+    fn take<T: Setting>(&mut self, key: &str, rule: &impl Fn(&T) -> Result<(), String>) -> Option<(T, Origin)> {
         let key = self.key(key);
         let given = self.reader.given.remove(&key)?;
         match T::read(&given.value.kind).and_then(|value| rule(&value).map(|()| value)) {
@@ -151,12 +146,20 @@ fn shown(value: &Value) -> String {
 
 /// The known key that `key` most resembles, if any does at all.
 fn nearest(key: &str, known: &[&str]) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let likeness = |candidate: &str| {
-        // The right key in the wrong section, or in none, is worth as much as a slip in the right one.
-        let misplaced = strsim::jaro_winkler(&last(key), &last(candidate)) * 0.95;
-        strsim::jaro_winkler(key, candidate).max(misplaced)
-    };
-    let best = known.iter().map(|k| (likeness(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= 0.75).then(|| best.1.to_owned())
+    let (section, name) = split(key);
+    let candidates = known.iter().filter_map(|candidate| {
+        let (its_section, its_name) = split(candidate);
+        let slip = strsim::normalized_damerau_levenshtein(name, its_name);
+        // `url` where `database_url` was meant.
+        let part = name.len() >= 3 && (its_name.contains(name) || name.contains(its_name));
+        let likeness = if part { slip.max(0.6) } else { slip };
+        // The right key in another section is a likely mistake, the right section alone is none.
+        let place = strsim::normalized_damerau_levenshtein(section, its_section);
+        (likeness >= 0.6).then_some((likeness + place / 2.0, *candidate))
+    });
+    candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key.to_owned())
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.split_once('.').unwrap_or(("", key))
 }

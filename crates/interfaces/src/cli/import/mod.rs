@@ -28,9 +28,12 @@ mod rows;
 mod run;
 mod session;
 mod source_file;
+#[cfg(test)]
+mod tests;
+mod use_case;
 
 pub use columns::{Columns, HeaderError};
-pub use importer::{ImportFailure, Importer};
+pub use importer::{DryRun, ImportFailure, Importer};
 pub use outcome::{ImportReport, Refusal, Stop};
 pub use progress::Progress;
 pub use record::{MAX_RECORD, Record, RecordError, RecordReader};
@@ -40,3 +43,4 @@ pub use rows::{RowEvent, Rows};
 pub use run::{ImportOptions, run};
 pub use session::{ImportError, ImportSession};
 pub use source_file::{SourceError, SourceFile};
+pub use use_case::UseCaseImporter;
