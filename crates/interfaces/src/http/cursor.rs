@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn broken_cursors_are_refused() {
-        for bad in ["", "!", "AA", "BAAA", "BIAAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(1_000)] {
+        for bad in ["", "!", "AA", "BAAA", "BICAgICAgICAgICAgICAgICA", &"A".repeat(1_000)] {
             assert_eq!(parse_keyset(List::Activities, bad), None, "{bad}");
             assert_eq!(BoardCursor::parse(bad), None, "{bad}");
             assert_eq!(parse_journal(bad), None, "{bad}");

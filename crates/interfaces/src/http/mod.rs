@@ -25,8 +25,6 @@ mod routes;
 mod run;
 mod server;
 mod state;
-#[cfg(test)]
-mod tests;
 mod views;
 
 pub use health::{ComponentHealth, ComponentStatus, HealthSource};

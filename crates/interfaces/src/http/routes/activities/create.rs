@@ -36,7 +36,6 @@ use crate::http::{
         ),
     )),
 )]
-#[expect(clippy::too_many_arguments, reason = "an argument for each thing the operation takes from a request")]
 pub(super) async fn create_activity(
     State(http): State<Http>,
     acting: ActingUser,

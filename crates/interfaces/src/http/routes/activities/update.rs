@@ -38,7 +38,6 @@ use crate::http::{
         headers(("ETag" = String, description = "Its version in quotes.")),
     )),
 )]
-#[expect(clippy::too_many_arguments, reason = "an argument for each thing the operation takes from a request")]
 pub(super) async fn update_activity(
     State(http): State<Http>,
     acting: ActingUser,

@@ -1,0 +1,14 @@
+//! The HTTP API by requests to its router: every rule of the contract, and what is refused and how.
+
+mod activities;
+mod api;
+mod bad_input;
+mod conditions;
+mod description;
+mod failures;
+mod idempotency;
+mod lists;
+mod pages;
+mod server;
+mod storage;
+mod users;
