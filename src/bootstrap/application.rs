@@ -10,6 +10,11 @@ use activelog_infrastructure::{clock::SystemClock, id_generator::UuidV7Generator
 use super::{SchemaPolicy, Storage, broker::connect_broker};
 use crate::config::Config;
 
+/// The time of this machine, for what needs nothing else of the application.
+pub(crate) fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
 /// Everything a role works with.
 pub(crate) struct Application {
     pub(crate) clock: Arc<dyn Clock>,
@@ -22,7 +27,7 @@ pub(crate) struct Application {
 impl Application {
     /// Opens the storage and puts the application together on it.
     pub(crate) async fn open(config: &Config, schema: SchemaPolicy) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = system_clock();
         let ids: Arc<dyn IdGenerator> = Arc::new(UuidV7Generator);
         let storage = Storage::open(&config.storage, clock.clone(), schema).await?;
         let options = OrchestratorOptions { timeout: config.server.request_timeout, ..Default::default() };

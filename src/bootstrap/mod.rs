@@ -10,7 +10,7 @@ mod options;
 mod roles;
 mod storage;
 
-pub(crate) use application::Application;
+pub(crate) use application::{Application, system_clock};
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use roles::{Role, run_roles};
 pub(crate) use storage::{SchemaPolicy, Storage};

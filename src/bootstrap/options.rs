@@ -10,7 +10,7 @@ use crate::config::{RelayConfig, ServerConfig, WorkerConfig};
 
 pub(super) fn http(config: &ServerConfig) -> HttpOptions {
     HttpOptions {
-        body_limit: config.body_limit.bytes(),
+        body_limit: config.body_limit.as_usize(),
         max_in_flight: config.max_in_flight as usize,
         rate_limit_per_second: config.rate_limit_per_second,
         request_timeout: config.request_timeout,
@@ -31,5 +31,5 @@ pub(super) fn failure_policy(config: &WorkerConfig) -> FailurePolicy {
 }
 
 pub(super) fn consumer(config: &WorkerConfig) -> ConsumerOptions {
-    ConsumerOptions { memory: config.memory.bytes(), drain: config.drain }
+    ConsumerOptions { memory: config.memory.as_usize(), drain: config.drain }
 }

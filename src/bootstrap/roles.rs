@@ -63,8 +63,7 @@ pub(crate) async fn run_roles(
 ) -> anyhow::Result<bool> {
     // Before anything else, so that a port that is taken is told at once.
     let listener = if role.has_api() { Some(listen(config).await?) } else { None };
-    let broker =
-        if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
+    let broker = if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
     let application = Arc::new(application);
     let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
     let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -171,7 +170,9 @@ impl Parts {
         if let Some(listener) = listener {
             let router = http::router(http_state(application, self.health), options::http(&config.server));
             let stop = lifecycle.stop.clone();
-            parts.spawn(async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") });
+            parts.spawn(
+                async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") },
+            );
         }
         let mut outcome = Ok(());
         while let Some(ended) = parts.join_next().await {

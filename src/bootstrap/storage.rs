@@ -93,12 +93,7 @@ async fn open_sqlite(
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(
-    _: &StorageConfig,
-    _: &Path,
-    _: Arc<dyn Clock>,
-    _: SchemaPolicy,
-) -> anyhow::Result<Storage> {
+async fn open_sqlite(_: &StorageConfig, _: &Path, _: Arc<dyn Clock>, _: SchemaPolicy) -> anyhow::Result<Storage> {
     Err(NotCompiled("sqlite").into())
 }
 

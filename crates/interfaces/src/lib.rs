@@ -2,4 +2,5 @@
 //! an adapter.
 
 pub mod cli;
+pub mod http;
 pub mod worker;

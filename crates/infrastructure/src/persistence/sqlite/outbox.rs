@@ -146,7 +146,7 @@ impl OutboxStore for SqliteDatabase {
                 " FROM outbox WHERE partition = ? AND id > ? ORDER BY id LIMIT ?"
             ),
         );
-        self.read(select.bind(partition.0).bind(after).bind(limit), rows::outbox_entry).await
+        self.fetch(select.bind(partition.0).bind(after).bind(limit), rows::outbox_entry).await
     }
 
     async fn complete(&self, lease: &Lease, rows: &[i64]) -> Result<u64, StorageError> {
@@ -198,7 +198,7 @@ impl OutboxStore for SqliteDatabase {
             "SELECT count(*) AS events, (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1) AS oldest FROM outbox",
         );
         let depth = self
-            .read_optional(select, |row| {
+            .fetch_optional(select, |row| {
                 let oldest: Option<i64> = row.try_get("oldest")?;
                 let oldest = oldest
                     .map(Timestamp::from_microsecond)

@@ -46,7 +46,7 @@ pub enum ImportFailure {
 
 /// Stores nothing, and tells rows that occur twice in a file.
 #[derive(Debug, Default)]
-pub(super) struct DryRun {
+pub struct DryRun {
     seen: Mutex<HashSet<u128>>,
 }
 

@@ -33,7 +33,7 @@ mod tests;
 mod use_case;
 
 pub use columns::{Columns, HeaderError};
-pub use importer::{ImportFailure, Importer};
+pub use importer::{DryRun, ImportFailure, Importer};
 pub use outcome::{ImportReport, Refusal, Stop};
 pub use progress::Progress;
 pub use record::{MAX_RECORD, Record, RecordError, RecordReader};
