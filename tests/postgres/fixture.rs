@@ -22,38 +22,38 @@ use uuid::Uuid;
 use crate::support;
 
 /// A migrated database of one's own, and its URL. `None` without a server.
-pub async fn database() -> Option<(PgDatabase, String)> {
+pub(crate) async fn database() -> Option<(PgDatabase, String)> {
     let url = support::fresh_database()?;
     let database = connect(&url).await;
     database.migrate().await.expect("migrations run");
     Some((database, url))
 }
 
-pub async fn connect(url: &str) -> PgDatabase {
+pub(crate) async fn connect(url: &str) -> PgDatabase {
     PgDatabase::connect(PgOptions::new(url).expect("a valid URL"), Arc::new(SystemClock)).await.expect("it is there")
 }
 
 /// A connection beside the pools.
-pub async fn bystander(url: &str) -> sqlx::PgConnection {
+pub(crate) async fn bystander(url: &str) -> sqlx::PgConnection {
     <sqlx::PgConnection as sqlx::Connection>::connect(url).await.expect("the server is there")
 }
 
-pub fn id() -> Uuid {
+pub(crate) fn id() -> Uuid {
     UuidV7Generator.next_id()
 }
 
-pub const OPTIONS: TransactionOptions =
+pub(crate) const OPTIONS: TransactionOptions =
     TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_secs(60) };
 
-pub async fn begin(database: &PgDatabase) -> Box<dyn Repositories> {
+pub(crate) async fn begin(database: &PgDatabase) -> Box<dyn Repositories> {
     try_begin(database).await.expect("a transaction begins")
 }
 
-pub async fn try_begin(database: &PgDatabase) -> Result<Box<dyn Repositories>, StorageError> {
+pub(crate) async fn try_begin(database: &PgDatabase) -> Result<Box<dyn Repositories>, StorageError> {
     database.begin(OPTIONS).await
 }
 
-pub fn activity(user: UserId) -> Activity {
+pub(crate) fn activity(user: UserId) -> Activity {
     let now = SystemClock.now();
     let draft = ActivityDraft {
         user_id: user,
@@ -69,19 +69,19 @@ pub fn activity(user: UserId) -> Activity {
     Activity::create(id(), draft, now)
 }
 
-pub fn created(activity: &Activity) -> EventEnvelope {
+pub(crate) fn created(activity: &Activity) -> EventEnvelope {
     let metadata =
         EventMetadata { id: id(), time: activity.created_at, correlation_id: id(), causation_id: None, trace: None };
     EventEnvelope::seal(&ActivityCreated { activity: activity.into() }, metadata).expect("it encodes")
 }
 
 /// An event of an aggregate of its own, in the partition of `key`.
-pub fn event(key: &str) -> EventEnvelope {
+pub(crate) fn event(key: &str) -> EventEnvelope {
     EventEnvelope { partition_key: key.to_owned(), ..created(&activity(UserId(id()))) }
 }
 
 /// Puts events into the outbox, `per_commit` at a time.
-pub async fn record(database: &PgDatabase, events: &[EventEnvelope], per_commit: usize) {
+pub(crate) async fn record(database: &PgDatabase, events: &[EventEnvelope], per_commit: usize) {
     for chunk in events.chunks(per_commit) {
         let mut unit = begin(database).await;
         unit.outbox().append(chunk).await.expect("events are appended");
@@ -90,7 +90,7 @@ pub async fn record(database: &PgDatabase, events: &[EventEnvelope], per_commit:
 }
 
 /// All partitions of the relay, by partition.
-pub async fn relay_leases(database: &PgDatabase, member: &str, ttl: Duration) -> Vec<Lease> {
+pub(crate) async fn relay_leases(database: &PgDatabase, member: &str, ttl: Duration) -> Vec<Lease> {
     database
         .heartbeat("relay", member, activelog_application::ports::PARTITIONS, ttl)
         .await

@@ -50,7 +50,7 @@ async fn every_statement_fits_the_schema() {
 
     assert_eq!(database.activity(first.id).await.unwrap().as_ref(), Some(&first));
     assert_eq!(database.totals(user).await.unwrap(), Some(totals));
-    assert_eq!(database.achievements(user).await.unwrap(), [earned.clone()]);
+    assert_eq!(database.achievements(user).await.unwrap(), std::slice::from_ref(&earned));
     let page = KeysetPage { after: None, limit: 10 };
     assert_eq!(database.notifications(user, page).await.unwrap(), [read]);
     let filter = ActivityFilter {
@@ -61,7 +61,7 @@ async fn every_statement_fits_the_schema() {
     };
     let to = Some(first.activity_date.instant() + 1.hour());
     let filter = ActivityFilter { to, ..filter };
-    assert_eq!(database.activities(&filter, page).await.unwrap(), [first.clone()]);
+    assert_eq!(database.activities(&filter, page).await.unwrap(), std::slice::from_ref(&first));
     let after = KeysetPage { after: Some((first.activity_date.instant(), first.id)), limit: 10 };
     assert!(database.activities(&ActivityFilter::default(), after).await.unwrap().is_empty());
 

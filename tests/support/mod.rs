@@ -1,5 +1,9 @@
 //! What the test binaries and benchmarks share: real servers, started privately on loopback.
-#![expect(dead_code, reason = "every test binary uses a part of this module")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every test binary is a crate of its own and uses a part of this module"
+)]
 
 mod private_postgres;
 

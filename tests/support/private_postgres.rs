@@ -23,14 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The superuser of the private server. Everyone on loopback is trusted.
 const USER: &str = "activelog";
 
-/// Runs the server and outlives the test process: once that is gone, however it went, the pipe on standard input ends, and
-/// the server is stopped and its folder removed.
+/// Makes the data folder if there is none, runs the server, and outlives the test process: once that is gone, however it went,
+/// the pipe on standard input ends, and the server is stopped (at once: nobody wants its data) and its folder removed. The arguments after folder, binaries and
+/// port run a command as another user.
 const WATCHER: &str = r#"
 exec 3<&0
-dir=$1; shift
-"$@" >>"$dir/server.log" 2>&1 </dev/null 3<&- &
+dir=$1 bin=$2 port=$3; shift 3
+exec >>"$dir/server.log" 2>&1 </dev/null
+[ -e "$dir/data/PG_VERSION" ] || "$@" "$bin/initdb" -D "$dir/data" -U activelog -A trust -E UTF8 --no-locale --no-sync 3<&- || exit
+"$@" "$bin/postgres" -D "$dir/data" -p "$port" -k "$dir" -c listen_addresses=127.0.0.1 -c fsync=on \
+    -c synchronous_commit=on -c max_connections=300 -c log_min_messages=warning 3<&- &
 server=$!
-( while read -r _; do :; done; : >"$dir/abandoned"; kill -INT "$server" ) <&3 >/dev/null 2>&1 &
+( while read -r _; do :; done; : >"$dir/abandoned"; while kill -QUIT "$server"; do sleep 0.2; done ) <&3 &
 watch=$!
 exec 3<&-
 wait "$server"
@@ -79,10 +83,6 @@ impl PrivatePostgres {
         if is_root() {
             run(Command::new("chown").arg(unprivileged_user()).arg(folder.path()));
         }
-        let data = folder.path().join("data");
-        let mut initdb = unprivileged(&bin.join("initdb"));
-        initdb.arg("-D").arg(&data).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
-        run(initdb.current_dir(folder.path()));
         let mut server = Self { bin, folder, port: 0, running: Mutex::new(None) };
         // Another process may take a port between its being found free and its being used.
         for _ in 0..3 {
@@ -155,20 +155,9 @@ impl PrivatePostgres {
 
     /// Whether the server came up.
     fn launch(&self) -> bool {
-        let server = unprivileged(&self.bin.join("postgres"));
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).arg(server.get_program());
-        command.args(server.get_args()).arg("-D").arg(self.folder.path().join("data"));
-        command.args(["-p", &self.port.to_string(), "-k"]).arg(self.folder.path());
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "fsync=on",
-            "synchronous_commit=on",
-            "max_connections=300",
-            "log_min_messages=warning",
-        ] {
-            command.args(["-c", setting]);
-        }
+        command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).arg(&self.bin);
+        command.arg(self.port.to_string()).args(as_unprivileged());
         // A group of its own: Ctrl-C is for the tests, and the server ends when they have ended.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut watcher = command.current_dir(self.folder.path()).spawn().expect("sh is there");
@@ -197,10 +186,22 @@ impl PrivatePostgres {
 
     fn end(&self, signal: Signal) {
         let Some(mut watched) = self.running().take() else { return };
+        let backends = self.pid().map(children).unwrap_or_default();
         if let Some(pid) = self.pid() {
             kill(pid, signal).expect("the postmaster is ours");
         }
+        if signal == Signal::SIGKILL {
+            // A crash takes all of them: left alone, a backend may still finish what it is doing.
+            for backend in &backends {
+                let _ = kill(*backend, signal);
+            }
+        }
         watched.watcher.wait().expect("the watcher is our child");
+        let start = Instant::now();
+        while backends.iter().any(|backend| Path::new(&format!("/proc/{backend}")).exists()) {
+            assert!(start.elapsed() < PATIENCE, "PostgreSQL's processes do not end");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<Watched>> {
@@ -233,6 +234,12 @@ fn find_binaries() -> Option<PathBuf> {
         .find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
 }
 
+/// The processes a postmaster has started.
+fn children(postmaster: Pid) -> Vec<Pid> {
+    let listed = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| pid.parse().ok().map(Pid::from_raw)).collect()
+}
+
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
@@ -243,17 +250,14 @@ fn unprivileged_user() -> &'static str {
     if known.lines().any(|line| line.starts_with("postgres:")) { "postgres" } else { "nobody" }
 }
 
-/// A command that does not run as root.
-fn unprivileged(program: &Path) -> Command {
+/// What to put before a command so that it does not run as root.
+fn as_unprivileged() -> Vec<String> {
     if !is_root() {
-        return Command::new(program);
+        return Vec::new();
     }
     let user = unprivileged_user();
-    let mut command = Command::new("setpriv");
-    command.args([format!("--reuid={user}"), "--init-groups".to_owned()]);
-    command.arg(format!("--regid={}", if user == "nobody" { "nogroup" } else { user }));
-    command.arg(program);
-    command
+    let group = if user == "nobody" { "nogroup" } else { user };
+    vec!["setpriv".into(), format!("--reuid={user}"), format!("--regid={group}"), "--init-groups".into()]
 }
 
 fn run(command: &mut Command) {

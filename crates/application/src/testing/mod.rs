@@ -1,7 +1,7 @@
 //! Conformance suites for those who write adapters, and fakes for those who write use cases and handlers.
 //!
 //! - [`broker`]: what every broker adapter has to do.
-//! - [`projections_match`]: whatever the order of events, the projections equal a recomputation, on any store.
+//! - [`projections_match()`]: whatever the order of events, the projections equal a recomputation, on any store.
 //! - [`memory_storage`]: journal, outbox, group positions and leases in memory.
 //! - [`MemoryRepositories`]: the activity log's units of work and queries in memory.
 //! - [`FakeStorage`]: units of work in memory that misbehave as told; it knows the toolkit's tables only.

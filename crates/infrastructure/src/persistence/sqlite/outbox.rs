@@ -188,7 +188,7 @@ impl OutboxStore for SqliteDatabase {
              SELECT (SELECT min(o.partition) FROM outbox o WHERE o.partition > next.partition) FROM next \
              WHERE next.partition IS NOT NULL) SELECT partition FROM next WHERE partition IS NOT NULL",
         );
-        self.read(select, |row| Ok(Partition(row.try_get("partition")?))).await
+        self.fetch(select, |row| Ok(Partition(row.try_get("partition")?))).await
     }
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {

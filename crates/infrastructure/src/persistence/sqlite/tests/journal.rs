@@ -15,7 +15,7 @@ async fn append(scratch: &Scratch, events: &[EventEnvelope]) {
     unit.commit().await.expect("commits");
 }
 
-fn of<'a>(leases: &'a [Lease], partition: Partition) -> &'a Lease {
+fn of(leases: &[Lease], partition: Partition) -> &Lease {
     leases.iter().find(|lease| lease.partition == partition).expect("a lease")
 }
 
