@@ -9,19 +9,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, ExitStatus};
 
-/// Imports a file. `importer` stores its rows (not in a dry run), `now` is what dates are checked against, `cancel` stops the intake, after
-/// which rows under way are finished.
+/// Opens the file and looks at its header, before anything else is opened. `now` is what dates are checked against.
 ///
 /// # Errors
-/// When the file is no export or the report cannot be written (usage), or something failed on the way (failed; what was imported until
-/// then stays, and the message says so).
-pub async fn import_activities(
+/// When the file is no export or the report cannot be written: wrong usage.
+pub fn open_import(args: &ImportArgs, now: Timestamp) -> Result<ImportSession, CommandError> {
+    ImportSession::open(args, Box::new(io::stdout()), now).map_err(CommandError::usage)
+}
+
+/// Imports the file and prints a summary. `importer` stores its rows; `cancel` stops the intake, after which rows under way are
+/// finished.
+///
+/// # Errors
+/// When something failed on the way. What was imported until then stays, and the hint says so.
+pub async fn run_import(
+    session: ImportSession,
     args: &ImportArgs,
     importer: &dyn Importer,
-    now: Timestamp,
     cancel: &CancellationToken,
 ) -> Result<ExitStatus, CommandError> {
-    let session = ImportSession::open(args, Box::new(io::stdout()), now).map_err(CommandError::usage)?;
     let report = session.run(importer, &ImportOptions::default(), cancel).await.map_err(CommandError::failed)?;
     if args.output == OutputFormat::Text {
         super::exit::written(summary(args, &report, &mut io::stdout().lock()))?;
@@ -32,15 +38,15 @@ pub async fn import_activities(
         Stop::Interrupted => Ok(ExitStatus::Interrupted),
         Stop::Failed(reason) => {
             let error = CommandError::failed(format!("the import stopped: {reason}"));
-            Err(error.hint(format!("imported {}; run the same command again to resume", report.imported)))
+            Err(error.hint(format!("{} imported; run the same command again to resume", report.imported)))
         }
     }
 }
 
 fn summary(args: &ImportArgs, report: &ImportReport, output: &mut dyn Write) -> io::Result<()> {
     let ImportReport { imported, skipped, refused, first_refused, stop } = report;
-    let imported_word = if args.dry_run { "Would be imported" } else { "Imported" };
-    writeln!(output, "{imported_word}: {imported}, skipped as imported before: {skipped}, refused: {refused}")?;
+    let verb = if args.dry_run { "would be imported" } else { "imported" };
+    writeln!(output, "{imported} {verb}, {skipped} skipped (imported before), {refused} refused")?;
     for Refusal { line, reason, .. } in first_refused {
         writeln!(output, "  line {line}: {reason}")?;
     }
@@ -51,7 +57,7 @@ fn summary(args: &ImportArgs, report: &ImportReport, output: &mut dyn Write) -> 
         _ => {}
     }
     if *stop == Stop::Interrupted {
-        writeln!(output, "Interrupted: what was imported is kept. Run the same command again to resume")?;
+        writeln!(output, "Interrupted. What was imported is kept; run the same command again to resume")?;
     }
     output.flush()
 }

@@ -10,4 +10,4 @@ pub use completions::completions;
 pub use config::show_config;
 pub use events::tail_events;
 pub use exit::{CommandError, ExitStatus};
-pub use import::import_activities;
+pub use import::{open_import, run_import};

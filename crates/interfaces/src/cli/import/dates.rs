@@ -22,7 +22,7 @@ const FORMATS: [&str; 10] = [
 /// Reads an activity's date: `Mar 12, 2024, 6:00:00 PM` and its relatives in UTC, or ISO 8601 with or without an offset.
 pub(super) fn date(cell: &str, now: Timestamp) -> Result<ActivityDate, FieldError> {
     // Newer exports put a narrow no-break space before PM.
-    let text = cell.split_whitespace().collect::<Vec<_>>().join(" ").replace("Sept ", "Sep ");
+    let text = cell.split_whitespace().map(short_month).collect::<Vec<_>>().join(" ");
     let instant = text.parse::<Timestamp>().ok().or_else(|| in_utc(&text));
     match instant {
         Some(at) => ActivityDate::new(Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at), now),
@@ -32,6 +32,25 @@ pub(super) fn date(cell: &str, now: Timestamp) -> Result<ActivityDate, FieldErro
             cell,
         )),
     }
+}
+
+/// A month's name as the formats have it: three letters.
+fn short_month(word: &str) -> &str {
+    const LONGER: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "June",
+        "July",
+        "August",
+        "September",
+        "Sept",
+        "October",
+        "November",
+        "December",
+    ];
+    if LONGER.iter().any(|name| name.eq_ignore_ascii_case(word)) { word.get(..3).unwrap_or(word) } else { word }
 }
 
 fn in_utc(text: &str) -> Option<Timestamp> {

@@ -76,7 +76,7 @@ impl<R: BufRead> RecordReader<R> {
     ///
     /// # Errors
     /// When reading fails. Records that cannot be used are not errors here.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Result<Record, RecordError>)>> {
+    pub fn next_record(&mut self) -> io::Result<Option<(u64, Result<Record, RecordError>)>> {
         self.skip_byte_order_mark()?;
         let mut building =
             Building { state: State::RecordStart, bytes: Vec::new(), ends: Vec::new(), too_large: false };
@@ -209,7 +209,7 @@ mod tests {
     fn read(text: &[u8], buffer: usize) -> Read {
         let mut reader = RecordReader::new(BufReader::with_capacity(buffer, Cursor::new(text)));
         let mut records = Vec::new();
-        while let Some((line, record)) = reader.next().expect("memory can be read") {
+        while let Some((line, record)) = reader.next_record().expect("memory can be read") {
             records.push((line, record.map(|r| r.cells().map(<[u8]>::to_vec).collect())));
         }
         records

@@ -30,7 +30,7 @@ impl<R: BufRead> Rows<R> {
     pub fn open(text: R, user: UserId, now: Timestamp) -> io::Result<Result<Self, HeaderError>> {
         let mut records = RecordReader::new(text);
         let no_header = |found: &str| HeaderError { missing: "Activity ID", found: found.to_owned() };
-        let header = match records.next()? {
+        let header = match records.next_record()? {
             Some((_, Ok(header))) => header,
             Some((_, Err(error))) => return Ok(Err(no_header(&format!("the header {error}")))),
             None => return Ok(Err(no_header("the file holds no rows at all"))),
@@ -43,7 +43,7 @@ impl<R: BufRead> Iterator for Rows<R> {
     type Item = io::Result<RowEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (line, record) = match self.records.next().transpose()? {
+        let (line, record) = match self.records.next_record().transpose()? {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };

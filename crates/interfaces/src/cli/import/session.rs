@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     HeaderError, ImportOptions, ImportReport, Importer, Progress, RefusalSink, RowEvent, Rows, SourceError, SourceFile,
-    importer::DryRun, run,
+    run,
 };
 use crate::cli::{ImportArgs, OutputFormat};
 
@@ -79,7 +79,7 @@ impl ImportSession {
         Ok(Self { rows, progress, refusals, dry_run: args.dry_run })
     }
 
-    /// Runs it; a dry run without the importer. Returns when every row was looked at, or something made it stop.
+    /// Runs it; for a dry run, `importer` has to be a [`DryRun`](super::DryRun). Returns when every row was looked at, or something made it stop.
     ///
     /// # Errors
     /// When it cannot begin.
@@ -96,8 +96,6 @@ impl ImportSession {
             .name("import-reader".to_owned())
             .spawn(move || send_all(rows, &sender))
             .map_err(ImportError::Thread)?;
-        let dry_run = DryRun::default();
-        let importer = if self.dry_run { &dry_run } else { importer };
         let mut report = run(receiver, importer, options, &mut self.refusals, &self.progress, cancel).await;
         if let Err(error) = self.refusals.finish(&report, self.dry_run) {
             report.stop = super::Stop::Failed(format!("cannot write the list of refused rows: {error}"));

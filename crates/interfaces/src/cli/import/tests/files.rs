@@ -4,7 +4,7 @@ use flate2::{Compression, write::GzEncoder};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{ImportSession, Stop},
+    super::{DryRun, ImportSession, Stop},
     fixture::{Buffer, Fixture, args, export, import, now, options, row},
 };
 use crate::cli::OutputFormat;
@@ -112,7 +112,7 @@ async fn a_dry_run_stores_nothing_and_counts_the_same() {
     let text = format!("{}{}\ntoo,short\n", export(3), row(2, "Again", "60", "1"));
     let mut args = f.file("a.csv", text);
     args.dry_run = true;
-    let report = f.import(&args).await;
+    let report = import(&args, &DryRun::default(), &CancellationToken::new()).await.expect("an export");
     assert_eq!((report.imported, report.skipped, report.refused), (3, 1, 1));
     assert!(f.activities().await.is_empty());
 }

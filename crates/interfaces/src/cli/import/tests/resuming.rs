@@ -64,8 +64,9 @@ async fn a_row_that_occurs_twice_is_imported_the_first_time() {
 async fn passing_trouble_is_waited_out() {
     let f = Fixture::new();
     let args = f.file("a.csv", export(5));
-    let report = import(&args, &scripted(&f.importer, [transient(false), transient(false)]), &CancellationToken::new());
-    assert_eq!(report.await.expect("an export").imported, 5);
+    let importer = scripted(&f.importer, [transient(false), transient(false)]);
+    let report = import(&args, &importer, &CancellationToken::new()).await.expect("an export");
+    assert_eq!(report.imported, 5);
 }
 
 #[tokio::test]
