@@ -11,6 +11,7 @@ pub mod memory_storage;
 mod fake_clock;
 mod fake_unit_of_work;
 mod gate;
+pub mod storage;
 
 pub use fake_clock::{FakeClock, SequentialIds};
 pub use fake_unit_of_work::{Behaviour, Committed, FakeStorage, Point, Tally};
