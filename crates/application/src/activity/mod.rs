@@ -11,6 +11,8 @@
 
 mod activity_log;
 mod error;
+#[cfg(test)]
+mod fixture;
 pub mod handlers;
 pub mod ports;
 pub mod projections;

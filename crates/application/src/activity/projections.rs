@@ -100,3 +100,26 @@ pub(crate) fn standings(users: impl IntoIterator<Item = (UserId, Figures)>) -> V
     });
     (1..).zip(users).map(|(rank, (user_id, figures))| Standing { rank, user_id, figures }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn an_activity_counts_on_four_boards() {
+        let run = ActivityType::new("run").expect("a valid type");
+        let names: Vec<String> = boards_of(date(2026, 1, 1), &run)
+            .iter()
+            .map(|b| {
+                let kind = b.activity_type.as_ref().map_or("all", ActivityType::as_str);
+                format!("{} {} {kind}", b.period.as_str(), b.start)
+            })
+            .collect();
+        assert_eq!(
+            names,
+            ["week 2025-12-29 all", "week 2025-12-29 run", "month 2026-01-01 all", "month 2026-01-01 run"]
+        );
+    }
+}

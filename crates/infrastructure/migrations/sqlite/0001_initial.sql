@@ -59,16 +59,18 @@ CREATE TABLE period_statistics (
     PRIMARY KEY (user_id, period, start)
 ) STRICT, WITHOUT ROWID;
 
+-- day counts days since 1970-01-01, so that the next day is the next number. Days ascend with dates, so the first index
+-- serves both "the nth activity" and "which days".
 CREATE TABLE efforts (
     user_id          BLOB NOT NULL,
     activity_id      BLOB NOT NULL,
     activity_type    TEXT NOT NULL,
     date             INTEGER NOT NULL,
-    day              TEXT NOT NULL,
+    day              INTEGER NOT NULL,
     distance_metres  INTEGER,
     PRIMARY KEY (user_id, activity_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX efforts_by_date ON efforts (user_id, date, activity_id);
+CREATE INDEX efforts_by_day ON efforts (user_id, day, date, activity_id);
 CREATE INDEX efforts_by_distance ON efforts (user_id, activity_type, distance_metres DESC, date, activity_id);
 
 CREATE TABLE achievements (

@@ -107,3 +107,113 @@ fn message(earned: &Earned) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use activelog_domain::{
+        activity::{Activity, ActivityCreated},
+        event::{EventEnvelope, EventMetadata},
+        user::Actor,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        activity::{
+            fixture::{ANNA, Fixture},
+            ports::Queries,
+            use_cases::DeleteActivity,
+        },
+        delivery::InvocationError,
+    };
+
+    async fn codes(f: &Fixture) -> Vec<String> {
+        let earned = f.store.achievements(ANNA).await.expect("achievements");
+        earned.into_iter().map(|e| e.achievement.code()).collect()
+    }
+
+    /// The messages about achievements, oldest first.
+    async fn messages(f: &Fixture) -> Vec<String> {
+        let mut all = f.notifications(ANNA).await;
+        all.reverse();
+        all.into_iter().filter(|n| n.kind == ACHIEVEMENT_UNLOCKED).map(|n| n.message).collect()
+    }
+
+    async fn delete(f: &mut Fixture, activity: &Activity) {
+        let input = DeleteActivity { actor: Actor::Operator, id: activity.id, expected: None };
+        f.log.delete(input).await.expect("a deleted activity");
+        f.handle_all().await;
+    }
+
+    const FIRST: &str = "Achievement unlocked: your first activity";
+
+    #[tokio::test]
+    async fn a_longer_distance_replaces_the_longest_without_another_message() {
+        let mut f = Fixture::new();
+        f.created(1, 5_000).await;
+        let longer = f.created(2, 7_005).await;
+        f.handle_all().await;
+        assert_eq!(codes(&f).await, ["first_activity", "longest_distance:run"]);
+        let longest = f.store.achievements(ANNA).await.expect("achievements").pop();
+        assert_eq!(longest.map(|e| (e.activity_id, e.distance_metres)), Some((longer.id, Some(7_005))));
+        assert_eq!(messages(&f).await, [FIRST, "Achievement unlocked: your longest run, 5.000 km"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_back_can_be_earned_and_told_again() {
+        let mut f = Fixture::new();
+        let only = f.created(1, 0).await;
+        f.handle_all().await;
+        assert_eq!(codes(&f).await, ["first_activity"]);
+        delete(&mut f, &only).await;
+        assert_eq!(codes(&f).await, Vec::<String>::new());
+        assert_eq!(messages(&f).await, [FIRST]);
+        f.created(2, 0).await;
+        f.handle_all().await;
+        assert_eq!(codes(&f).await, ["first_activity"]);
+        assert_eq!(messages(&f).await, [FIRST, FIRST]);
+    }
+
+    #[tokio::test]
+    async fn deleting_the_first_passes_the_achievement_on_silently() {
+        let mut f = Fixture::new();
+        let (first, second) = (f.created(1, 0).await, f.created(2, 0).await);
+        f.handle_all().await;
+        delete(&mut f, &first).await;
+        let earned = f.store.achievements(ANNA).await.expect("achievements");
+        assert_eq!(earned.iter().map(|e| e.activity_id).collect::<Vec<_>>(), [second.id]);
+        assert_eq!(messages(&f).await, [FIRST]);
+    }
+
+    #[tokio::test]
+    async fn ten_activities_and_a_week_without_a_gap() {
+        let mut f = Fixture::new();
+        for day in 1..=10 {
+            f.created(day, 0).await;
+        }
+        f.handle_all().await;
+        assert_eq!(codes(&f).await, ["first_activity", "seven_day_streak", "ten_activities"]);
+        let streak = "Achievement unlocked: active on 7 days in a row";
+        assert_eq!(messages(&f).await, [FIRST, streak, "Achievement unlocked: 10 activities"]);
+    }
+
+    #[tokio::test]
+    async fn data_that_makes_no_sense_is_a_permanent_failure() {
+        let f = Fixture::new();
+        let mut activity = ActivitySnapshot::from(&f.created(1, 5_000).await);
+        activity.activity_type = "läuft".to_owned();
+        let context = f.store.outbox().remove(0);
+        let metadata = EventMetadata {
+            id: Uuid::from_u128(7),
+            time: context.time,
+            correlation_id: context.correlation_id,
+            causation_id: None,
+            trace: None,
+        };
+        let event = EventEnvelope::seal(&ActivityCreated { activity }, metadata).expect("an envelope");
+        for handler in ["achievements", "leaderboard"] {
+            let result = f.handle_by(handler, &event).await;
+            assert!(matches!(result, Err(InvocationError::Permanent(_))), "{handler}: {result:?}");
+        }
+    }
+}

@@ -75,3 +75,52 @@ impl UseCase<dyn Repositories> for RecordImport {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::fixture::{ANNA, BERT, Fixture, draft, output, refusal};
+
+    fn row(user: activelog_domain::user::UserId, external_id: &str) -> ImportActivity {
+        ImportActivity {
+            actor: Actor::User(user),
+            source: "strava".to_owned(),
+            external_id: external_id.to_owned(),
+            draft: draft(user, 5, 5_000),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_import_is_a_creation() {
+        let f = Fixture::new();
+        let outputs = f.log.import(row(ANNA, "1")).await.expect("an imported activity");
+        let imported: Activity = output(&outputs);
+        let told: activelog_domain::activity::ActivityCreated = f.last_event();
+        assert_eq!(told.activity, (&imported).into());
+        assert_eq!((f.totals(ANNA).await.activities, f.notifications(ANNA).await.len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_row_is_imported_once_per_user() {
+        let f = Fixture::new();
+        f.log.import(row(ANNA, "1")).await.expect("an imported activity");
+        let before = f.contents().await;
+        let again = ActivityError::AlreadyImported { import_source: "strava".to_owned(), external_id: "1".to_owned() };
+        assert_eq!(refusal(f.log.import(row(ANNA, "1")).await), again);
+        assert_eq!(f.contents().await, before);
+        assert!(f.log.import(row(ANNA, "2")).await.is_ok());
+        assert!(f.log.import(row(BERT, "1")).await.is_ok());
+        let elsewhere = ImportActivity { source: "garmin".to_owned(), ..row(ANNA, "1") };
+        assert!(f.log.import(elsewhere).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_refused_import_can_be_imported_later() {
+        let f = Fixture::new();
+        let before = f.contents().await;
+        let foreign = ImportActivity { actor: Actor::User(BERT), ..row(ANNA, "1") };
+        assert_eq!(refusal(f.log.import(foreign).await), ActivityError::Forbidden { user: ANNA });
+        assert_eq!(f.contents().await, before);
+        assert!(f.log.import(row(ANNA, "1")).await.is_ok());
+    }
+}

@@ -57,3 +57,43 @@ impl UseCase<dyn Repositories> for MarkRead {
         Ok((notification,))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::fixture::{ANNA, BERT, Fixture, output, refusal};
+
+    async fn notified() -> (Fixture, MarkNotificationRead) {
+        let f = Fixture::new();
+        f.created(5, 5_000).await;
+        let notification = f.notifications(ANNA).await.remove(0).id;
+        (f, MarkNotificationRead { actor: Actor::User(ANNA), user: ANNA, notification })
+    }
+
+    #[tokio::test]
+    async fn the_first_reading_counts() {
+        let (f, input) = notified().await;
+        f.minutes_pass(1);
+        let first: Notification = output(&f.log.mark_notification_read(input).await.expect("a notification"));
+        assert!(first.read_at.is_some_and(|at| at > first.created_at));
+        f.minutes_pass(1);
+        let second: Notification = output(&f.log.mark_notification_read(input).await.expect("a notification"));
+        assert_eq!(second, first);
+        assert_eq!(f.notifications(ANNA).await, [first]);
+    }
+
+    #[tokio::test]
+    async fn refusals_change_nothing() {
+        let (f, input) = notified().await;
+        let before = f.contents().await;
+        let foreign = MarkNotificationRead { actor: Actor::User(BERT), ..input };
+        assert_eq!(refusal(f.log.mark_notification_read(foreign).await), ActivityError::Forbidden { user: ANNA });
+        let hidden = ActivityError::NotificationNotFound { id: input.notification };
+        let not_theirs = MarkNotificationRead { actor: Actor::User(BERT), user: BERT, ..input };
+        assert_eq!(refusal(f.log.mark_notification_read(not_theirs).await), hidden);
+        let id = Uuid::nil();
+        let missing = MarkNotificationRead { notification: id, ..input };
+        assert_eq!(refusal(f.log.mark_notification_read(missing).await), ActivityError::NotificationNotFound { id });
+        assert_eq!(f.contents().await, before);
+    }
+}

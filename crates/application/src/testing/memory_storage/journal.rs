@@ -2,9 +2,7 @@ use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 
 use super::MemoryStorage;
-use crate::ports::{
-    JOURNAL_PAGE_MAX, Journal, JournalCursor, JournalEntry, Partition, StorageError, partition_of,
-};
+use crate::ports::{JOURNAL_PAGE_MAX, Journal, JournalCursor, JournalEntry, Partition, StorageError, partition_of};
 
 fn limit(limit: u32) -> usize {
     usize::try_from(limit.min(JOURNAL_PAGE_MAX)).unwrap_or(0)

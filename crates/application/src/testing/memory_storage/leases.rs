@@ -22,7 +22,11 @@ impl LeaseStore for MemoryStorage {
         let members = state.members.keys().filter(|(of, _)| of == scope).count();
         let share = usize::from(partitions).div_ceil(members);
         for partition in (0..partitions).map(Partition) {
-            state.leases.entry((scope.to_owned(), partition)).or_insert(LeaseRow { owner: None, epoch: 0, expires: now });
+            state.leases.entry((scope.to_owned(), partition)).or_insert(LeaseRow {
+                owner: None,
+                epoch: 0,
+                expires: now,
+            });
         }
         let mut leases = Vec::new();
         let in_scope = |row: &(&(String, Partition), &mut LeaseRow)| row.0.0 == scope;

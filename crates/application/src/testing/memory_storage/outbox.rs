@@ -1,26 +1,31 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::MemoryStorage;
 use crate::ports::{Lease, OutboxDepth, OutboxEntry, OutboxStore, Partition, StorageError};
 
 impl MemoryStorage {
+    /// Moves rows of the leases' partitions to the journal, oldest first.
     fn complete_rows(
         &self,
         operation: &'static str,
-        lease: &Lease,
-        partition: Partition,
+        leases: &[Lease],
         wanted: impl Fn(i64) -> bool,
         limit: usize,
     ) -> Result<u64, StorageError> {
         let moved = {
             let mut state = self.begin(operation)?;
-            state.check_lease(lease, operation)?;
-            let of_partition = state.outbox.iter().filter(|(id, row)| row.partition == partition && wanted(**id));
-            let rows: Vec<i64> = of_partition.map(|(id, _)| *id).take(limit).collect();
-            let events: Vec<_> = rows.iter().filter_map(|id| state.outbox.remove(id)).collect();
-            let moved = events.len() as u64;
-            for row in events {
-                state.publish(partition, row.event);
+            for lease in leases {
+                state.check_lease(lease, operation)?;
+            }
+            let owned: BTreeSet<Partition> = leases.iter().map(|lease| lease.partition).collect();
+            let ours = state.outbox.iter().filter(|(id, row)| owned.contains(&row.partition) && wanted(**id));
+            let ids: Vec<i64> = ours.map(|(id, _)| *id).take(limit).collect();
+            let rows: Vec<_> = ids.iter().filter_map(|id| state.outbox.remove(id)).collect();
+            let moved = rows.len() as u64;
+            for row in rows {
+                state.publish(row.partition, row.event);
             }
             moved
         };
@@ -38,13 +43,19 @@ impl OutboxStore for MemoryStorage {
         Ok(later.take(limit).map(|(id, row)| OutboxEntry { id: *id, event: row.event.clone() }).collect())
     }
 
-    async fn complete(&self, lease: &Lease, partition: Partition, rows: &[i64]) -> Result<u64, StorageError> {
-        self.complete_rows("outbox complete", lease, partition, |id| rows.contains(&id), usize::MAX)
+    async fn complete(&self, lease: &Lease, rows: &[i64]) -> Result<u64, StorageError> {
+        self.complete_rows("outbox complete", std::slice::from_ref(lease), |id| rows.contains(&id), usize::MAX)
     }
 
-    async fn complete_oldest(&self, lease: &Lease, partition: Partition, limit: u32) -> Result<u64, StorageError> {
+    async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.complete_rows("outbox complete oldest", lease, partition, |_| true, limit)
+        self.complete_rows("outbox complete oldest", leases, |_| true, limit)
+    }
+
+    async fn waiting(&self) -> Result<Vec<Partition>, StorageError> {
+        let state = self.begin("outbox waiting")?;
+        let partitions: BTreeSet<Partition> = state.outbox.values().map(|row| row.partition).collect();
+        Ok(partitions.into_iter().collect())
     }
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {

@@ -23,7 +23,12 @@ cases!("achievements":
 
 async fn a_stored_achievement_replaces_the_one_of_its_code(storage: Storage) -> Checked {
     let (user, other) = (any_user(), any_user());
-    let earned = |achievement, metres| Earned { achievement, activity_id: any_id(), achieved_at: at(1), distance_metres: metres };
+    let earned = |achievement, metres| Earned {
+        achievement,
+        activity_id: any_id(),
+        achieved_at: at(1),
+        distance_metres: metres,
+    };
     let first = earned(Achievement::FirstActivity, None);
     let run = earned(Achievement::LongestDistance(kind("run")?), Some(42_195));
     let ride = earned(Achievement::LongestDistance(kind("trail_ride")?), Some(100_000_000));
@@ -67,7 +72,9 @@ fn random_effort(random: &mut fastrand::Rng) -> Checked<Effort> {
         activity_id: Uuid::from_u128(random.u128(..)),
         activity_type: kind(names[random.usize(..names.len())])?,
         date: midnight + day + SignedDuration::from_micros(within),
-        distance_metres: *random.choice(&[None, Some(0), Some(5_000), Some(10_000), Some(100_000_000)]).unwrap_or(&None),
+        distance_metres: *random
+            .choice(&[None, Some(0), Some(5_000), Some(10_000), Some(100_000_000)])
+            .unwrap_or(&None),
     })
 }
 

@@ -24,7 +24,11 @@ async fn every_field_survives(storage: Storage) -> Checked {
     for activity in hard_activities(any_user())? {
         storage.insert(std::slice::from_ref(&activity)).await?;
         let mut uow = storage.begin().await?;
-        ensure_eq!(uow.activities().find_for_update(activity.id).await?, Some(activity.clone()), "found in a transaction");
+        ensure_eq!(
+            uow.activities().find_for_update(activity.id).await?,
+            Some(activity.clone()),
+            "found in a transaction"
+        );
         uow.rollback().await;
         ensure_eq!(storage.queries.activity(activity.id).await?, Some(activity), "found by a query");
     }
@@ -76,7 +80,11 @@ async fn an_update_needs_the_version_before_its_own(storage: Storage) -> Checked
         let changed = Activity { version, title: Title::new("changed")?, ..stored.clone() };
         ensure_eq!(uow.activities().update(&changed).await?, false, "an update of version 5 to {version}");
     }
-    ensure_eq!(uow.activities().find_for_update(stored.id).await?, Some(stored.clone()), "after updates that were refused");
+    ensure_eq!(
+        uow.activities().find_for_update(stored.id).await?,
+        Some(stored.clone()),
+        "after updates that were refused"
+    );
     let changed = Activity { version: 6, updated_at: at(9), ..stored };
     ensure_eq!(uow.activities().update(&changed).await?, true, "an update of version 5 to 6");
     ensure_eq!(uow.activities().update(&changed).await?, false, "the same update again");
@@ -137,7 +145,11 @@ async fn an_import_is_recorded_once(storage: Storage) -> Checked {
     let (user, other) = (any_user(), any_user());
     let mut uow = storage.begin().await?;
     ensure_eq!(uow.activities().record_import(user, "strava", "1", any_id()).await?, true, "a first import");
-    ensure_eq!(uow.activities().record_import(user, "strava", "1", any_id()).await?, false, "the same in one transaction");
+    ensure_eq!(
+        uow.activities().record_import(user, "strava", "1", any_id()).await?,
+        false,
+        "the same in one transaction"
+    );
     uow.commit().await?;
     let mut uow = storage.begin().await?;
     let mut activities = uow.activities();

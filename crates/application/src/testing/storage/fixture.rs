@@ -76,7 +76,7 @@ impl Storage {
     ) -> Checked<T> {
         for _ in 0..1_000 {
             let outcome = async {
-                let mut uow = self.begin().await?;
+                let mut uow = self.begin().await.map_err(CommitError::RolledBack)?;
                 match work(&mut *uow).await {
                     Ok(value) => uow.commit().await.map(|()| value),
                     Err(error) => {

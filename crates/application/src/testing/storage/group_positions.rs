@@ -59,7 +59,11 @@ async fn one_lost_lease_refuses_the_whole(storage: Storage) -> Checked {
     ensure_eq!(lost.len(), usize::from(PARTITIONS), "leases of the only member");
     let taken = storage.take_over("group:g", "heir").await?.leases;
     let mixed: Vec<(Lease, u64)> = taken[..15].iter().chain(&lost[15..]).cloned().map(|lease| (lease, 4)).collect();
-    expect_kind(storage.positions.advance("g", &mixed).await, StorageErrorKind::Fenced, "advancing with one lost lease")?;
+    expect_kind(
+        storage.positions.advance("g", &mixed).await,
+        StorageErrorKind::Fenced,
+        "advancing with one lost lease",
+    )?;
     let backwards: Vec<(Lease, u64)> = mixed.into_iter().rev().collect();
     expect_kind(storage.positions.advance("g", &backwards).await, StorageErrorKind::Fenced, "in another order")?;
     ensure_eq!(storage.positions.positions("g").await?, cursor(0), "where the group stands");

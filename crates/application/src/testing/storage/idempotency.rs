@@ -18,7 +18,11 @@ fn any_key() -> IdempotencyKey {
 fn response() -> StoredResponse {
     StoredResponse {
         status: 599,
-        headers: vec![("Location".into(), "/a/1?x='\"".into()), ("X".into(), "Ünï 🚴".into()), ("X".into(), String::new())],
+        headers: vec![
+            ("Location".into(), "/a/1?x='\"".into()),
+            ("X".into(), "Ünï 🚴".into()),
+            ("X".into(), String::new()),
+        ],
         body: (0..=255_u8).collect::<Vec<_>>().into(),
     }
 }

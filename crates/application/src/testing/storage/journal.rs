@@ -37,9 +37,15 @@ async fn a_partition_is_read_in_order(storage: Storage) -> Checked {
     storage.journal.append(&events[..4]).await?;
     storage.journal.append(&[event(&key_in(Partition(8), 0), 1)]).await?;
     storage.journal.append(&events[4..]).await?;
-    for (after, limit, expected) in
-        [(0, 100, 1..=10), (0, 3, 1..=3), (3, 4, 4..=7), (9, 5, 10..=10), (10, 5, 1..=0), (1 << 40, 5, 1..=0), (4, 0, 1..=0)]
-    {
+    for (after, limit, expected) in [
+        (0, 100, 1..=10),
+        (0, 3, 1..=3),
+        (3, 4, 4..=7),
+        (9, 5, 10..=10),
+        (10, 5, 1..=0),
+        (1 << 40, 5, 1..=0),
+        (4, 0, 1..=0),
+    ] {
         let entries = storage.journal.read(partition, after, limit).await?;
         let expected: Vec<u64> = expected.collect();
         let positions: Vec<u64> = entries.iter().map(|e| e.position).collect();
@@ -56,7 +62,11 @@ async fn a_page_has_a_largest_size(storage: Storage) -> Checked {
     let most = u64::from(JOURNAL_PAGE_MAX);
     storage.journal.append(&history(&key_in(partition, 0), 1..=most + 5)).await?;
     ensure_eq!(storage.journal.read(partition, 0, u32::MAX).await?.len() as u64, most, "entries of one partition");
-    ensure_eq!(storage.journal.read_all(&JournalCursor::default(), u32::MAX).await?.len() as u64, most, "entries of all");
+    ensure_eq!(
+        storage.journal.read_all(&JournalCursor::default(), u32::MAX).await?.len() as u64,
+        most,
+        "entries of all"
+    );
     ensure_eq!(storage.journal.read(partition, most, u32::MAX).await?.len(), 5, "entries of the next page");
     Ok(())
 }
@@ -122,7 +132,10 @@ async fn a_reader_sees_everything_once_while_others_write(storage: Storage) -> C
         let storage = storage.clone();
         tokio::spawn(async move {
             for n in 1..=EVENTS {
-                storage.journal.append(&[event(&format!("subject-{writer}"), n), event(&format!("other-{writer}"), n)]).await?;
+                storage
+                    .journal
+                    .append(&[event(&format!("subject-{writer}"), n), event(&format!("other-{writer}"), n)])
+                    .await?;
             }
             Checked::Ok(())
         })

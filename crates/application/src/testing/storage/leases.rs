@@ -65,7 +65,13 @@ async fn what_is_given_back_goes_to_who_lacks_a_share(storage: Storage) -> Check
     let given = beat(&storage, "b").await?;
     ensure_eq!(partitions(&given.leases), (8..PARTITIONS).collect::<Vec<_>>(), "what b got");
     for (old, new) in first.leases[8..].iter().zip(&given.leases) {
-        ensure!(new.epoch > old.epoch, "the epoch of {:?} did not rise: {} after {}", new.partition, new.epoch, old.epoch);
+        ensure!(
+            new.epoch > old.epoch,
+            "the epoch of {:?} did not rise: {} after {}",
+            new.partition,
+            new.epoch,
+            old.epoch
+        );
     }
     Ok(())
 }
@@ -98,7 +104,13 @@ async fn silent_members_lose_their_partitions_and_epochs_rise(storage: Storage) 
     ensure_eq!(taken.members, 1, "members alive");
     for (old, new) in silent.leases.iter().zip(&taken.leases) {
         ensure_eq!(new.partition, old.partition, "partitions, in order");
-        ensure!(new.epoch > old.epoch, "the epoch of {:?} did not rise: {} after {}", new.partition, new.epoch, old.epoch);
+        ensure!(
+            new.epoch > old.epoch,
+            "the epoch of {:?} did not rise: {} after {}",
+            new.partition,
+            new.epoch,
+            old.epoch
+        );
     }
     let awake = beat(&storage, "silent").await?;
     ensure_eq!(awake.members, 2, "members once it has woken up");

@@ -152,7 +152,11 @@ async fn a_late_commit_is_not_skipped(storage: Storage) -> Checked {
     if let Ok(recorded) = tokio::time::timeout(Duration::from_millis(300), &mut recording).await {
         recorded??;
         let rows: Vec<i64> = pending(&storage, partition).await?.iter().map(|e| e.id).collect();
-        ensure_eq!(storage.outbox.complete(lease_of(&leases, partition)?, &rows).await?, 1, "moved before the late commit");
+        ensure_eq!(
+            storage.outbox.complete(lease_of(&leases, partition)?, &rows).await?,
+            1,
+            "moved before the late commit"
+        );
         slow.commit().await?;
     } else {
         slow.commit().await?;

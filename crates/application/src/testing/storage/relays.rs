@@ -38,7 +38,11 @@ async fn a_lost_lease_moves_nothing(storage: Storage) -> Checked {
     let oldest = storage.outbox.complete_oldest(&lost, 10).await;
     expect_kind(oldest, StorageErrorKind::Fenced, "complete_oldest by a zombie")?;
     let forged = Lease { epoch: taken[0].epoch + 1, ..taken[0].clone() };
-    expect_kind(storage.outbox.complete(&forged, &rows).await, StorageErrorKind::Fenced, "complete by a lease of no epoch")?;
+    expect_kind(
+        storage.outbox.complete(&forged, &rows).await,
+        StorageErrorKind::Fenced,
+        "complete by a lease of no epoch",
+    )?;
     ensure_eq!(storage.whole_journal().await?, vec![], "the journal");
     ensure_eq!(storage.outbox.depth().await?.events, 3, "the outbox");
     ensure_eq!(storage.outbox.complete(&taken[0], &rows).await?, 3, "complete by the heir");
@@ -102,7 +106,8 @@ async fn writers_and_relays_at_once_lose_nothing(storage: Storage) -> Checked {
     let writers = (0..WRITERS).map(|writer| {
         let storage = storage.clone();
         tokio::spawn(async move {
-            let (mut recorded, (one, other)) = (Vec::<Uuid>::new(), (format!("one-{writer}"), format!("other-{writer}")));
+            let (mut recorded, (one, other)) =
+                (Vec::<Uuid>::new(), (format!("one-{writer}"), format!("other-{writer}")));
             for n in 1..=EVENTS {
                 let events = [event(&one, n), event(&other, n)];
                 // Every fourth time it changes its mind first.

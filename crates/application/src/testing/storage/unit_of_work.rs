@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use activelog_domain::activity::Activity;
-use futures::FutureExt;
 use tokio::time::Instant;
 
 use super::{
@@ -68,7 +67,11 @@ async fn what_is_committed_is_there_for_everybody(storage: Storage) -> Checked {
     write_everywhere(&mut *uow, &activity).await?;
     uow.commit().await?;
     let mut later = storage.begin().await?;
-    ensure_eq!(later.activities().find_for_update(activity.id).await?, Some(activity.clone()), "in a later transaction");
+    ensure_eq!(
+        later.activities().find_for_update(activity.id).await?,
+        Some(activity.clone()),
+        "in a later transaction"
+    );
     ensure_eq!(later.inbox().record("handler", activity.id).await?, false, "in a later transaction's inbox");
     later.commit().await?;
     ensure_there(&storage, &activity, true, "after both").await
@@ -104,7 +107,9 @@ async fn a_failed_statement_poisons_it(storage: Storage) -> Checked {
     ensure!(uow.outbox().append(&[event("x", 1)]).await.is_err(), "the outbox after the failed statement works");
     match uow.commit().await {
         Err(CommitError::RolledBack(_)) => {}
-        Err(CommitError::Unknown(error)) => return Err(format!("the commit is unknown, not rolled back: {error}").into()),
+        Err(CommitError::Unknown(error)) => {
+            return Err(format!("the commit is unknown, not rolled back: {error}").into());
+        }
         Ok(()) => return Err("the commit after the failed statement succeeded".into()),
     }
     ensure_undone(&storage, &activity, "after the failed statement").await
@@ -204,15 +209,16 @@ async fn it_is_serializable_where_that_is_asked_for(storage: Storage) -> Checked
             let storage = storage.clone();
             tokio::spawn(async move {
                 let options = TransactionOptions { isolation: Isolation::Serializable, deadline: PATIENCE };
-                let mut uow = storage.factory.begin(options).await?;
+                let failed = CommitError::RolledBack;
+                let mut uow = storage.factory.begin(options).await.map_err(failed)?;
                 for id in ids {
-                    if uow.activities().find_for_update(id).await?.is_some() {
+                    if uow.activities().find_for_update(id).await.map_err(failed)?.is_some() {
                         uow.rollback().await;
                         return Ok(());
                     }
                 }
                 tokio::task::yield_now().await;
-                uow.activities().insert(&activity).await?;
+                uow.activities().insert(&activity).await.map_err(failed)?;
                 uow.commit().await
             })
         });
@@ -231,6 +237,5 @@ async fn it_is_serializable_where_that_is_asked_for(storage: Storage) -> Checked
         }
         ensure!(added <= 1, "two serializable transactions both added what the other looked for");
     }
-    storage.begin().now_or_never();
     Ok(())
 }

@@ -1,7 +1,4 @@
-use activelog_application::{
-    activity::ports::AchievementRepository,
-    ports::{StorageError},
-};
+use activelog_application::{activity::ports::AchievementRepository, ports::StorageError};
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort, Milestones},
     activity::utc_day,

@@ -16,7 +16,9 @@ pub(super) struct PgActivityRepository<'u>(pub(super) &'u mut Session);
 impl ActivityRepository for PgActivityRepository<'_> {
     async fn insert(&mut self, activity: &Activity) -> Result<(), StorageError> {
         let insert = sqlx::query(concat!(
-            "INSERT INTO activities (", activity_columns!(), ") \
+            "INSERT INTO activities (",
+            activity_columns!(),
+            ") \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         ));
         let query = bind(insert, activity).bind(activity.created_at.to_sqlx()).bind(activity.updated_at.to_sqlx());

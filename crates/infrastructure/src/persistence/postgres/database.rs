@@ -7,12 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
-use super::{
-    super::DatabaseError,
-    migrations,
-    options::PgOptions,
-    session::Session,
-};
+use super::{super::DatabaseError, migrations, options::PgOptions, session::Session};
 
 /// Connections for what the toolkit itself lives on: relay, journal, leases, health.
 const SYSTEM_CONNECTIONS: u32 = 4;
@@ -57,7 +52,9 @@ impl PgDatabase {
         let queries = (options.max_connections / 2).max(2);
         let this = Self {
             shared: Arc::new(Shared {
-                work: pool(&options, options.max_connections).test_before_acquire(false).connect_lazy_with(connect.clone()),
+                work: pool(&options, options.max_connections)
+                    .test_before_acquire(false)
+                    .connect_lazy_with(connect.clone()),
                 queries: tried(pool(&options, queries)).connect_lazy_with(connect.clone()),
                 system: tried(pool(&options, SYSTEM_CONNECTIONS)).connect_lazy_with(connect.clone()),
                 connect,

@@ -22,10 +22,6 @@ impl FigureColumns {
 
     /// Binds the next four parameters, each a `bigint[]`.
     pub(super) fn bind(self, query: PgQuery) -> PgQuery {
-        query
-            .bind(self.activities)
-            .bind(self.duration_minutes)
-            .bind(self.distance_metres)
-            .bind(self.calories_burned)
+        query.bind(self.activities).bind(self.duration_minutes).bind(self.distance_metres).bind(self.calories_burned)
     }
 }

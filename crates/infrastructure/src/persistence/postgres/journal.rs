@@ -51,7 +51,9 @@ impl Journal for PgDatabase {
     async fn read(&self, partition: Partition, position: u64, limit: u32) -> Result<Vec<JournalEntry>, StorageError> {
         const OPERATION: &str = "read journal";
         let query = sqlx::query(concat!(
-            "SELECT partition, position, published_at, ", envelope_columns!(), " FROM journal \
+            "SELECT partition, position, published_at, ",
+            envelope_columns!(),
+            " FROM journal \
              WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3"
         ));
         let query = query

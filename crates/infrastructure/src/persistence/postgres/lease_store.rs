@@ -4,13 +4,7 @@ use activelog_application::ports::{Lease, LeaseStore, Membership, Partition, Sto
 use async_trait::async_trait;
 use sqlx::SqlSafeStr;
 
-use super::{
-    database::PgDatabase,
-    envelope::stored_partition,
-    error::storage_error,
-    rows::Columns,
-    session::Session,
-};
+use super::{database::PgDatabase, envelope::stored_partition, error::storage_error, rows::Columns, session::Session};
 
 /// The first key of the advisory locks that serialise changes to the leases of one scope.
 pub(super) const SCOPE_LOCKS: i32 = 0x6c65_6173;

@@ -78,7 +78,8 @@ pub(super) fn cannot_open(options: &PgConnectOptions, error: sqlx::Error) -> Dat
         Some("28P01" | "28000") => "check user and password in the URL, and the server's pg_hba.conf".to_owned(),
         Some("53300") => "the server has no free connections: raise its max_connections or lower ours".to_owned(),
         _ if kind_of(&error) == StorageErrorKind::Unavailable => {
-            "check that PostgreSQL runs there and accepts connections from here, and host and port in the URL".to_owned()
+            "check that PostgreSQL runs there and accepts connections from here, and host and port in the URL"
+                .to_owned()
         }
         _ => "check the URL and its parameters".to_owned(),
     };

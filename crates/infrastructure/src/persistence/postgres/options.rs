@@ -99,7 +99,12 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_refused_without_repeating_the_password() {
-        for url in ["mysql://me:hush@db/x", "postgres://me:hush@db:notaport/x", "hush", "postgres://me:hush@db/x?sslmode=hush2"] {
+        for url in [
+            "mysql://me:hush@db/x",
+            "postgres://me:hush@db:notaport/x",
+            "hush",
+            "postgres://me:hush@db/x?sslmode=hush2",
+        ] {
             let error = PgOptions::new(url).expect_err("not a PostgreSQL URL").to_string();
             assert!(error.contains("postgres://user:password@host:port/database"), "{error}");
             assert!(!error.contains("me:hush"), "{error}");

@@ -1,5 +1,5 @@
 use activelog_application::ports::{
-    Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, Partition, StorageError, StorageErrorKind,
+    Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, PARTITIONS, Partition, StorageError, StorageErrorKind,
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
@@ -24,8 +24,14 @@ impl Outbox for PgOutbox<'_> {
             return Ok(());
         }
         let query = sqlx::query(concat!(
-            "INSERT INTO outbox (partition, ", envelope_columns!(), ", recorded_at) \
-             SELECT partition, ", envelope_columns!(), ", $16 FROM ", envelope_rows!(), " ORDER BY ordinal"
+            "INSERT INTO outbox (partition, ",
+            envelope_columns!(),
+            ", recorded_at) \
+             SELECT partition, ",
+            envelope_columns!(),
+            ", $16 FROM ",
+            envelope_rows!(),
+            " ORDER BY ordinal"
         ));
         let events: Vec<&EventEnvelope> = events.iter().collect();
         let query = bind(query, &events).bind(self.0.shared.clock.now().to_sqlx());
@@ -35,32 +41,36 @@ impl Outbox for PgOutbox<'_> {
     }
 }
 
-/// Moves rows of the outbox to the journal without their passing through the client. `$1` to `$3` are scope, partition and epoch
-/// of the lease, `$4` the partition, `$5` chooses the rows, `$6` is the time of publication.
+/// Moves rows of the outbox to the journal without their passing through the client. `$1` to `$3` are scopes, partitions and epochs
+/// of the leases, `$4` chooses among the rows of their partitions, `$5` is the time of publication.
 ///
-/// The lock on the lease's row keeps the lease from changing hands until the move is committed. The one on the partition's head makes
+/// The locks on the leases' rows keep the leases from changing hands until the move is committed. Those on the partitions' heads make
 /// positions follow the order of commits, without gaps. An event that is in the journal already leaves the outbox without another
 /// position.
 macro_rules! move_rows {
     ($chosen:literal) => {
         concat!(
-            "WITH lease AS MATERIALIZED (SELECT 1 FROM leases \
-             WHERE scope = $1 AND partition = $2 AND epoch = $3 AND owner IS NOT NULL FOR SHARE), \
-             gone AS (DELETE FROM outbox WHERE partition = $4 AND id ",
+            "WITH held AS MATERIALIZED (SELECT l.partition FROM leases AS l \
+             JOIN unnest($1::text[], $2::smallint[], $3::bigint[]) AS given (scope, partition, epoch) \
+             ON l.scope = given.scope AND l.partition = given.partition AND l.epoch = given.epoch \
+             WHERE l.owner IS NOT NULL ORDER BY l.scope, l.partition FOR SHARE OF l), \
+             gone AS (DELETE FROM outbox WHERE partition IN (SELECT partition FROM held) AND id ",
             $chosen,
-            " AND EXISTS (SELECT FROM lease) RETURNING id, ",
+            " AND (SELECT count(*) FROM held) = cardinality($2) RETURNING id, partition, ",
             envelope_columns!(),
-            "), fresh AS MATERIALIZED (SELECT gone.*, row_number() OVER (ORDER BY id) AS place FROM gone \
+            "), fresh AS MATERIALIZED (SELECT gone.*, row_number() OVER (PARTITION BY partition ORDER BY id) AS place, \
+             count(*) OVER (PARTITION BY partition) AS places FROM gone \
              WHERE NOT EXISTS (SELECT FROM journal WHERE journal.event_id = gone.event_id)), \
              head AS (INSERT INTO journal_heads AS h (partition, position) \
-             SELECT $4, count(*) FROM fresh HAVING count(*) > 0 \
-             ON CONFLICT (partition) DO UPDATE SET position = h.position + EXCLUDED.position RETURNING position), \
+             SELECT partition, count(*) FROM fresh GROUP BY partition ORDER BY partition \
+             ON CONFLICT (partition) DO UPDATE SET position = h.position + EXCLUDED.position \
+             RETURNING partition AS head_partition, position AS last), \
              moved AS (INSERT INTO journal (partition, position, ",
             envelope_columns!(),
-            ", published_at) SELECT $4, head.position - (SELECT count(*) FROM fresh) + place, ",
+            ", published_at) SELECT partition, last - places + place, ",
             envelope_columns!(),
-            ", $6 FROM fresh CROSS JOIN head ORDER BY place) \
-             SELECT (SELECT count(*) FROM lease), (SELECT count(*) FROM gone)"
+            ", $5 FROM fresh JOIN head ON head_partition = partition ORDER BY partition, place) \
+             SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM gone)"
         )
     };
 }
@@ -73,7 +83,9 @@ impl OutboxStore for PgDatabase {
     async fn pending(&self, partition: Partition, after: i64, limit: u32) -> Result<Vec<OutboxEntry>, StorageError> {
         const OPERATION: &str = "read outbox";
         let query = sqlx::query(concat!(
-            "SELECT id, ", envelope_columns!(), " FROM outbox WHERE partition = $1 AND id > $2 ORDER BY id LIMIT $3"
+            "SELECT id, ",
+            envelope_columns!(),
+            " FROM outbox WHERE partition = $1 AND id > $2 ORDER BY id LIMIT $3"
         ));
         let query = query.bind(stored_partition(partition.0)).bind(after).bind(i64::from(limit));
         let rows = self.system(OPERATION).await?.rows(OPERATION, query).await?;
@@ -85,20 +97,32 @@ impl OutboxStore for PgDatabase {
             .collect()
     }
 
-    async fn complete(&self, lease: &Lease, partition: Partition, rows: &[i64]) -> Result<u64, StorageError> {
-        self.move_to_journal("complete outbox rows", || {
-            choose(sqlx::query(move_rows!("= ANY($5)")), lease, partition).bind(rows.to_vec())
+    async fn complete(&self, lease: &Lease, rows: &[i64]) -> Result<u64, StorageError> {
+        let leases = std::slice::from_ref(lease);
+        self.move_to_journal("complete outbox rows", leases, || {
+            under(sqlx::query(move_rows!("= ANY($4)")), leases).bind(rows.to_vec())
         })
         .await
     }
 
-    async fn complete_oldest(&self, lease: &Lease, partition: Partition, limit: u32) -> Result<u64, StorageError> {
-        self.move_to_journal("complete oldest outbox rows", || {
-            let statement =
-                move_rows!("IN (SELECT o.id FROM outbox AS o WHERE o.partition = $4 ORDER BY o.id LIMIT $5)");
-            choose(sqlx::query(statement), lease, partition).bind(i64::from(limit))
+    async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError> {
+        self.move_to_journal("complete oldest outbox rows", leases, || {
+            let statement = move_rows!(
+                "IN (SELECT o.id FROM outbox AS o WHERE o.partition IN (SELECT partition FROM held) ORDER BY o.id LIMIT $4)"
+            );
+            under(sqlx::query(statement), leases).bind(i64::from(limit))
         })
         .await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Partition>, StorageError> {
+        const OPERATION: &str = "look for outbox rows";
+        // One index probe per partition, however much waits.
+        let query = sqlx::query(
+            "SELECT p::smallint FROM generate_series(0, $1 - 1) AS p WHERE EXISTS (SELECT FROM outbox WHERE partition = p)",
+        );
+        let rows = self.system(OPERATION).await?.rows(OPERATION, query.bind(i32::from(PARTITIONS))).await?;
+        rows.iter().map(|row| Columns::of(row, OPERATION).partition().map(Partition)).collect()
     }
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
@@ -110,13 +134,12 @@ impl OutboxStore for PgDatabase {
     }
 }
 
-/// Binds `$1` to `$4`.
-fn choose(query: PgQuery, lease: &Lease, partition: Partition) -> PgQuery {
+/// Binds `$1` to `$3`.
+fn under(query: PgQuery, leases: &[Lease]) -> PgQuery {
     query
-        .bind(lease.scope.clone())
-        .bind(stored_partition(lease.partition.0))
-        .bind(lease.epoch)
-        .bind(stored_partition(partition.0))
+        .bind(leases.iter().map(|lease| lease.scope.clone()).collect::<Vec<_>>())
+        .bind(leases.iter().map(|lease| stored_partition(lease.partition.0)).collect::<Vec<_>>())
+        .bind(leases.iter().map(|lease| lease.epoch).collect::<Vec<_>>())
 }
 
 impl PgDatabase {
@@ -124,6 +147,7 @@ impl PgDatabase {
     async fn move_to_journal(
         &self,
         operation: &'static str,
+        leases: &[Lease],
         statement: impl Fn() -> PgQuery + Send + Sync,
     ) -> Result<u64, StorageError> {
         let mut attempts = ATTEMPTS;
@@ -138,7 +162,7 @@ impl PgDatabase {
         };
         let mut columns = Columns::of(&row, operation);
         let (held, moved): (u64, u64) = (columns.unsigned()?, columns.unsigned()?);
-        if held == 0 {
+        if held != leases.len() as u64 {
             return Err(fenced(operation));
         }
         if moved > 0 {

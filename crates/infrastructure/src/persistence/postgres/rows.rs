@@ -1,3 +1,4 @@
+use activelog_application::ports::StorageError;
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort},
     activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
@@ -5,7 +6,6 @@ use activelog_domain::{
     statistics::Figures,
     user::UserId,
 };
-use activelog_application::ports::StorageError;
 use jiff::Timestamp;
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow};
 use uuid::Uuid;
@@ -97,10 +97,22 @@ pub(super) fn activity(row: &PgRow, operation: &'static str) -> Result<Activity,
     Ok(Activity {
         id: c.take()?,
         user_id: UserId(c.take()?),
-        activity_type: { let text = c.take()?; c.checked(ActivityType::new(text))? },
-        title: { let text = c.take()?; c.checked(Title::new(text))? },
-        description: { let text: Option<&str> = c.take()?; c.checked(text.map(Description::new).transpose())? },
-        duration: { let minutes: i32 = c.take()?; c.checked(Duration::new(minutes.into()))? },
+        activity_type: {
+            let text = c.take()?;
+            c.checked(ActivityType::new(text))?
+        },
+        title: {
+            let text = c.take()?;
+            c.checked(Title::new(text))?
+        },
+        description: {
+            let text: Option<&str> = c.take()?;
+            c.checked(text.map(Description::new).transpose())?
+        },
+        duration: {
+            let minutes: i32 = c.take()?;
+            c.checked(Duration::new(minutes.into()))?
+        },
         distance: {
             let metres: Option<i32> = c.take()?;
             c.checked(metres.map(|m| Distance::from_metres(m.into())).transpose())?
@@ -109,7 +121,10 @@ pub(super) fn activity(row: &PgRow, operation: &'static str) -> Result<Activity,
             let kilocalories: Option<i32> = c.take()?;
             c.checked(kilocalories.map(|k| Calories::new(k.into())).transpose())?
         },
-        notes: { let text: Option<&str> = c.take()?; c.checked(text.map(Notes::new).transpose())? },
+        notes: {
+            let text: Option<&str> = c.take()?;
+            c.checked(text.map(Notes::new).transpose())?
+        },
         activity_date: ActivityDate::stored(c.instant()?),
         version: c.unsigned()?,
         created_at: c.instant()?,

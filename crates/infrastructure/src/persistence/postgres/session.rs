@@ -33,11 +33,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes a connection from the pool; each statement on it may take up to `limit`.
-    pub(super) async fn open(
-        pool: &PgPool,
-        limit: Duration,
-        operation: &'static str,
-    ) -> Result<Self, StorageError> {
+    pub(super) async fn open(pool: &PgPool, limit: Duration, operation: &'static str) -> Result<Self, StorageError> {
         let connection = pool.acquire().await.map_err(|error| storage_error(operation, error))?;
         Ok(Self { connection: Some(connection), limit, in_transaction: false, unusable: false, failed: None })
     }
@@ -76,7 +72,11 @@ impl Session {
     }
 
     /// Runs a statement and answers how many rows it touched.
-    pub(super) async fn execute(&mut self, operation: &'static str, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StorageError> {
+    pub(super) async fn execute(
+        &mut self,
+        operation: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<u64, StorageError> {
         let (connection, limit) = self.start(operation)?;
         let result = bounded(limit, query.execute(&mut **connection)).await;
         self.settle(operation, result.map(|done| done.rows_affected()))
@@ -94,14 +94,22 @@ impl Session {
     }
 
     /// Runs a statement that always answers a row.
-    pub(super) async fn one(&mut self, operation: &'static str, query: Query<'_, Postgres, PgArguments>) -> Result<PgRow, StorageError> {
+    pub(super) async fn one(
+        &mut self,
+        operation: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<PgRow, StorageError> {
         let (connection, limit) = self.start(operation)?;
         let result = bounded(limit, query.fetch_one(&mut **connection)).await;
         self.settle(operation, result)
     }
 
     /// Runs a statement and answers its rows.
-    pub(super) async fn rows(&mut self, operation: &'static str, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StorageError> {
+    pub(super) async fn rows(
+        &mut self,
+        operation: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StorageError> {
         let (connection, limit) = self.start(operation)?;
         let result = bounded(limit, query.fetch_all(&mut **connection)).await;
         self.settle(operation, result)
@@ -122,10 +130,7 @@ impl Session {
 
     /// Marks a statement as under way; until [`settle`](Self::settle) has seen its answer the connection is unusable, which is what a
     /// dropped future leaves behind.
-    fn start(
-        &mut self,
-        operation: &'static str,
-    ) -> Result<(&mut PoolConnection<Postgres>, Duration), StorageError> {
+    fn start(&mut self, operation: &'static str) -> Result<(&mut PoolConnection<Postgres>, Duration), StorageError> {
         if let Some(kind) = self.failed {
             return Err(StorageError::new(kind, operation, "an earlier statement of this transaction has failed"));
         }

@@ -175,6 +175,9 @@ mod tests {
             "BEGIN ISOLATION LEVEL READ COMMITTED"
         );
         let short = statement(Isolation::Serializable, Duration::from_secs(5));
-        assert!(short.starts_with("BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = 5000;"), "{short}");
+        assert!(
+            short.starts_with("BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = 5000;"),
+            "{short}"
+        );
     }
 }

@@ -1,0 +1,36 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use activelog_domain::{
+    achievement::{Achievement, Earned, Effort},
+    activity::Activity,
+    event::EventEnvelope,
+    leaderboard::Board,
+    notification::Notification,
+    statistics::{Figures, Period},
+    user::UserId,
+};
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::ports::StoredResponse;
+
+/// A claimed idempotency key: the request's fingerprint, and the answer once there is one.
+pub(super) type ClaimedKey = ([u8; 16], Option<StoredResponse>);
+
+/// Everything that is stored. A unit of work changes a copy, which the commit puts in place of the original.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub(super) activities: BTreeMap<Uuid, Activity>,
+    pub(super) imports: BTreeMap<(UserId, String, String), Uuid>,
+    pub(super) totals: BTreeMap<UserId, Figures>,
+    pub(super) notifications: BTreeMap<Uuid, Notification>,
+    pub(super) periods: BTreeMap<(UserId, Period, Date), Figures>,
+    pub(super) efforts: BTreeMap<UserId, BTreeMap<Uuid, Effort>>,
+    pub(super) achievements: BTreeMap<UserId, BTreeMap<Achievement, Earned>>,
+    pub(super) leaderboards: BTreeMap<Board, BTreeMap<UserId, Figures>>,
+    pub(super) outbox: Vec<EventEnvelope>,
+    pub(super) event_ids: HashSet<Uuid>,
+    pub(super) sequences: HashSet<(String, u64)>,
+    pub(super) inbox: BTreeSet<(String, Uuid)>,
+    pub(super) idempotency: HashMap<(String, String), ClaimedKey>,
+}

@@ -1,0 +1,63 @@
+use activelog_domain::event::EventEnvelope;
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::unit_of_work::Access;
+use crate::ports::{
+    Claim, IdempotencyKey, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, StoredResponse,
+};
+
+#[async_trait]
+impl Outbox for Access<'_> {
+    async fn append(&mut self, events: &[EventEnvelope]) -> Result<(), StorageError> {
+        const OPERATION: &str = "append to outbox";
+        let state = self.write(OPERATION)?;
+        for event in events {
+            let new =
+                state.event_ids.insert(event.id) && state.sequences.insert((event.subject.clone(), event.sequence));
+            if !new {
+                let reason = "this event, or this sequence of its subject, is already there";
+                return Err(self.fail(StorageErrorKind::Constraint, OPERATION, reason));
+            }
+            state.outbox.push(event.clone());
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Inbox for Access<'_> {
+    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError> {
+        Ok(self.write("record in inbox")?.inbox.insert((handler.to_owned(), event_id)))
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for Access<'_> {
+    async fn claim(&mut self, key: &IdempotencyKey) -> Result<Claim, StorageError> {
+        let state = self.write("claim idempotency key")?;
+        let id = (key.scope.clone(), key.key.clone());
+        Ok(match state.idempotency.get(&id) {
+            Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
+            Some((_, Some(response))) => Claim::Answered(response.clone()),
+            // Claimed and never answered: the work did not answer, so it may be done.
+            Some((_, None)) => Claim::New,
+            None => {
+                state.idempotency.insert(id, (key.fingerprint, None));
+                Claim::New
+            }
+        })
+    }
+
+    async fn answer(&mut self, key: &IdempotencyKey, response: &StoredResponse) -> Result<(), StorageError> {
+        const OPERATION: &str = "answer idempotency key";
+        let claimed = self.write(OPERATION)?.idempotency.get_mut(&(key.scope.clone(), key.key.clone()));
+        match claimed {
+            Some((_, answer)) => {
+                *answer = Some(response.clone());
+                Ok(())
+            }
+            None => Err(self.fail(StorageErrorKind::Other, OPERATION, "the key has not been claimed")),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The storage in memory passes the suite for storages, and storages with a defect fail it.
+
+mod memory;

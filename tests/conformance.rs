@@ -1,0 +1,48 @@
+//! Every broker adapter, on every storage, against the same suite.
+//!
+//! `cargo test --test conformance` runs all; a filter such as `memory::` or `nack` chooses. Adding an adapter or a storage:
+//! one function in `conformance/fixtures.rs` and one line in [`ADAPTERS`].
+
+#[path = "conformance/fixtures.rs"]
+mod fixtures;
+
+use std::{process::ExitCode, sync::Arc};
+
+use activelog_application::testing::broker::{BrokerFixture, Case, cases};
+use futures::future::BoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Starts a fixture in a namespace of its own.
+type Start = fn() -> BoxFuture<'static, Arc<dyn BrokerFixture>>;
+
+/// The adapters, by the name their tests begin with.
+const ADAPTERS: &[(&str, Start)] = &[
+    ("memory", || Box::pin(fixtures::memory())),
+    ("database_on_memory", || Box::pin(fixtures::database_on_memory())),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Cases mostly wait, so more run at once than there are processors.
+    arguments.test_threads = arguments.test_threads.or(Some(8));
+    let mut trials = Vec::new();
+    for (adapter, start) in ADAPTERS {
+        for case in cases() {
+            let name = format!("{adapter}::{}", case.name);
+            trials.push(Trial::test(name, move || run(case, *start).map_err(Failed::from)));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn run(case: Case, start: Start) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(|e| e.to_string())?.block_on(async {
+        let fixture = start().await;
+        let broker = fixture.broker().await;
+        if !(case.applies)(&broker.capabilities) {
+            return Ok(());
+        }
+        case.check(fixture).await
+    })
+}
