@@ -16,10 +16,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Start = fn() -> BoxFuture<'static, Arc<dyn BrokerFixture>>;
 
 /// The adapters, by the name their tests begin with.
-const ADAPTERS: &[(&str, Start)] = &[
-    ("memory", || Box::pin(fixtures::memory())),
-    ("database_on_memory", || Box::pin(fixtures::database_on_memory())),
-];
+const ADAPTERS: &[(&str, Start)] =
+    &[("memory", || Box::pin(fixtures::memory())), ("database_on_memory", || Box::pin(fixtures::database_on_memory()))];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

@@ -47,14 +47,8 @@ where
     K: Send + Sync + 'static,
 {
     let (journal, positions, leases) = (storage.clone(), storage.clone(), storage);
-    let broker = DatabaseBroker::new(
-        journal,
-        positions,
-        leases,
-        signal,
-        Arc::new(UuidV7Generator),
-        DatabaseOptions::default(),
-    );
+    let broker =
+        DatabaseBroker::new(journal, positions, leases, signal, Arc::new(UuidV7Generator), DatabaseOptions::default());
     Arc::new(Database { name, broker, _keep: keep })
 }
 

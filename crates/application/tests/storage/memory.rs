@@ -9,17 +9,15 @@ use activelog_application::testing::{
 };
 use async_trait::async_trait;
 
-/// The storage in memory.
-pub(crate) fn storage() -> Storage {
-    let toolkit = MemoryStorage::new();
-    let repositories = MemoryRepositories::relayed_by(toolkit.clone());
+/// Every port on the storage in memory.
+pub(crate) fn storage_on(toolkit: &MemoryStorage, repositories: &MemoryRepositories) -> Storage {
     Storage {
         factory: Arc::new(repositories.clone()),
         outbox: Arc::new(toolkit.clone()),
         journal: Arc::new(toolkit.clone()),
         positions: Arc::new(toolkit.clone()),
-        leases: Arc::new(toolkit),
-        queries: Arc::new(repositories),
+        leases: Arc::new(toolkit.clone()),
+        queries: Arc::new(repositories.clone()),
         lease_time: LeaseTime::Real,
         keep: Arc::new(()),
     }
@@ -30,7 +28,8 @@ struct InMemory;
 #[async_trait]
 impl StorageFixture for InMemory {
     async fn fresh(&self) -> Result<Storage, String> {
-        Ok(storage())
+        let toolkit = MemoryStorage::new();
+        Ok(storage_on(&toolkit, &MemoryRepositories::relayed_by(toolkit.clone())))
     }
 }
 
