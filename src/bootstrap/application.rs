@@ -25,7 +25,7 @@ impl Application {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGenerator> = Arc::new(UuidV7Generator);
         let storage = Storage::open(&config.storage, clock.clone(), schema).await?;
-        let options = OrchestratorOptions { timeout: config.server.request_timeout.get(), ..Default::default() };
+        let options = OrchestratorOptions { timeout: config.server.request_timeout, ..Default::default() };
         let orchestrator = Orchestrator::new(storage.units.clone(), clock.clone(), ids.clone(), options);
         let log = ActivityLog::new(orchestrator.clone())?;
         Ok(Self { clock, ids, storage, orchestrator, log })

@@ -6,6 +6,7 @@ mod application;
 mod broker;
 mod health;
 mod lifecycle;
+mod options;
 mod roles;
 mod storage;
 

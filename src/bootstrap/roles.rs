@@ -14,7 +14,7 @@ use activelog_interfaces::{
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Application, Lifecycle, announcement::announce, health::ProcessHealth};
+use super::{Application, Lifecycle, announcement::announce, health::ProcessHealth, options};
 use crate::config::Config;
 
 /// Which parts a process runs.
@@ -136,8 +136,8 @@ impl Parts {
             }
             if role.has_worker() {
                 let retries = RetryLayer::new(
-                    config.worker.failure_policy(),
-                    config.worker.concurrency,
+                    options::failure_policy(&config.worker),
+                    config.worker.concurrency as usize,
                     lifecycle.stop.clone(),
                 );
                 let part = new_worker(config, application, &broker, retries.clone())?;
@@ -169,7 +169,7 @@ impl Parts {
             parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
         }
         if let Some(listener) = listener {
-            let router = http::router(http_state(application, self.health), config.server.http_options());
+            let router = http::router(http_state(application, self.health), options::http(&config.server));
             let stop = lifecycle.stop.clone();
             parts.spawn(async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") });
         }
@@ -206,7 +206,7 @@ fn new_relay(config: &Config, application: &Application, broker: &Broker) -> Rel
         target,
         application.storage.outbox_signal.clone(),
         application.ids.next_id(),
-        config.relay.options(),
+        options::relay(&config.relay),
     )
 }
 
@@ -216,11 +216,11 @@ fn new_worker(
     broker: &Broker,
     retries: RetryLayer,
 ) -> anyhow::Result<Worker> {
-    let options = OrchestratorOptions { timeout: config.worker.handler_timeout.get(), ..application.orchestrator.options() };
+    let options = OrchestratorOptions { timeout: config.worker.handler_timeout, ..application.orchestrator.options() };
     let router = Router::new(application.orchestrator.clone()).options(options).layer(retries).layer(SpanLayer);
     let routes = handlers::register(router).build()?;
     let subscription =
-        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch);
-    let consumer = Consumer::new(routes, config.worker.consumer_options());
+        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch as usize);
+    let consumer = Consumer::new(routes, options::consumer(&config.worker));
     Ok(Worker::new(broker.subscriber.clone(), subscription, consumer))
 }

@@ -7,13 +7,16 @@ use super::{Storage, StorageFixture};
 /// How long a case may take. Far more than any needs: a case that waits for something that never comes is a failure, not a hang.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Makes a fresh storage and checks one thing on it.
+pub type Check = fn(Arc<dyn StorageFixture>) -> BoxFuture<'static, Result<(), String>>;
+
 /// One thing that a storage has to do.
 #[derive(Clone, Copy)]
 pub struct Case {
     /// Its name: the port and what is expected of it.
     pub name: &'static str,
     /// Checks it on a fresh storage. The error says what was expected and what was found.
-    pub run: fn(Arc<dyn StorageFixture>) -> BoxFuture<'static, Result<(), String>>,
+    pub run: Check,
 }
 
 impl fmt::Debug for Case {

@@ -40,5 +40,5 @@ mod samples;
 mod unit_of_work;
 mod users;
 
-pub use case::{Case, cases};
+pub use case::{Case, Check, cases};
 pub use fixture::{LeaseTime, Storage, StorageFixture};

@@ -1,0 +1,17 @@
+//! What handlers take from a request, one kind per file.
+
+mod acting_user;
+mod body;
+mod idempotency;
+mod params;
+mod path;
+mod preconditions;
+mod scope;
+
+pub(super) use acting_user::ActingUser;
+pub(super) use body::{JsonBody, MergePatchBody, NoBody};
+pub(super) use idempotency::IdempotencyHeader;
+pub(super) use params::{LIMIT_DEFAULT, LIMIT_MAX, Params, parse_uuid};
+pub(super) use path::{NotificationId, PathId};
+pub(super) use preconditions::{Expected, IfMatch, IfNoneMatch};
+pub(super) use scope::RequestScope;

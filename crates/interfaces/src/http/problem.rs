@@ -1,0 +1,309 @@
+use std::{borrow::Cow, error::Error, time::Duration};
+
+use activelog_domain::validation::FieldError;
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The media type of problems.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How much of a refused value a problem repeats, in characters.
+const SHOWN: usize = 64;
+
+/// What kind of problem: the `type` that programs branch on, its title and its usual status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProblemKind {
+    slug: &'static str,
+    title: &'static str,
+    status: StatusCode,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $status:ident, $slug:literal, $title:literal;)+) => {
+        impl ProblemKind {
+            $(pub(super) const $name: Self = Self { slug: $slug, title: $title, status: StatusCode::$status };)+
+        }
+    };
+}
+
+kinds! {
+    MALFORMED = BAD_REQUEST, "malformed", "The request cannot be read";
+    BAD_PARAMETER = BAD_REQUEST, "invalid-parameter", "A parameter is not valid";
+    FORBIDDEN = FORBIDDEN, "forbidden", "Not allowed";
+    NOT_FOUND = NOT_FOUND, "not-found", "There is no such thing";
+    METHOD = METHOD_NOT_ALLOWED, "method-not-allowed", "This method does not apply here";
+    BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
+    KEY_IN_USE = CONFLICT, "idempotency-key-in-use", "The same request is still being worked on";
+    VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It has changed since you read it";
+    TOO_LARGE = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
+    MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This media type is not understood here";
+    VALIDATION = UNPROCESSABLE_ENTITY, "validation", "Some values are not valid";
+    KEY_REUSED = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key belongs to another request";
+    PRECONDITION_REQUIRED = PRECONDITION_REQUIRED, "precondition-required", "Say which version you change";
+    RATE_LIMITED = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+    INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
+    UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment";
+    OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too much to do at the moment";
+    OUTCOME_UNKNOWN = SERVICE_UNAVAILABLE, "outcome-unknown", "It is not known whether this was done";
+}
+
+/// One value that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ProblemField)]
+pub(super) struct ProblemField {
+    /// The field or parameter, by its name in the request.
+    #[schema(value_type = String, example = "duration_minutes")]
+    pub(super) field: Cow<'static, str>,
+    /// The rule it breaks, as an instruction.
+    #[schema(example = "must be 1 to 43200 whole minutes")]
+    pub(super) rule: String,
+    /// The value that broke it, shortened; null when the field is missing.
+    #[schema(example = "0")]
+    pub(super) value: Option<String>,
+}
+
+impl ProblemField {
+    /// `field` breaks `rule` with `value`, which is shown shortened.
+    pub(super) fn new(field: impl Into<Cow<'static, str>>, rule: impl Into<String>, value: Option<&str>) -> Self {
+        let value = value.map(|value| {
+            let mut shown: String = value.chars().take(SHOWN).flat_map(escape).collect();
+            if value.chars().nth(SHOWN).is_some() {
+                shown.push('…');
+            }
+            shown
+        });
+        Self { field: field.into(), rule: rule.into(), value }
+    }
+
+    /// `field` is not there, and has to be.
+    pub(super) fn missing(field: &'static str) -> Self {
+        Self::new(field, "is required", None)
+    }
+}
+
+/// The character, or its escape if it is a control character.
+fn escape(c: char) -> impl Iterator<Item = char> {
+    let (escaped, plain) = if c.is_control() { (Some(c.escape_unicode()), None) } else { (None, Some(c)) };
+    escaped.into_iter().flatten().chain(plain)
+}
+
+impl From<FieldError> for ProblemField {
+    fn from(error: FieldError) -> Self {
+        Self { field: error.field.into(), rule: error.rule, value: Some(error.value) }
+    }
+}
+
+/// Why a request was not answered as asked. It becomes an RFC 9457 document where the request is known: the outermost layer
+/// adds the path and the request id, and logs it if it is the server's fault.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    kind: ProblemKind,
+    detail: Cow<'static, str>,
+    errors: Vec<ProblemField>,
+    current_version: Option<u64>,
+    retry_after: Option<Duration>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What went wrong inside: for the log, never for the client.
+    cause: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Parts {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            current_version: None,
+            retry_after: None,
+            headers: Vec::new(),
+            cause: None,
+        }))
+    }
+
+    /// Values of the body that break rules, all of them.
+    pub(super) fn validation(errors: Vec<ProblemField>) -> Self {
+        Self::new(ProblemKind::VALIDATION, summary(&errors)).with_errors(errors)
+    }
+
+    /// Parameters, of the query or the path, that break rules.
+    pub(super) fn parameters(errors: Vec<ProblemField>) -> Self {
+        Self::new(ProblemKind::BAD_PARAMETER, summary(&errors)).with_errors(errors)
+    }
+
+    pub(super) fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
+        Self::new(ProblemKind::NOT_FOUND, format!("There is no {what} {id}."))
+    }
+
+    pub(super) fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self::new(ProblemKind::UNAVAILABLE, detail).with_retry_after(retry_after)
+    }
+
+    /// Something that should not happen. The client learns nothing of `cause`.
+    pub(super) fn internal(cause: impl Error) -> Self {
+        Self::new(ProblemKind::INTERNAL, "This is not your fault. Tell the operator the request id.")
+            .with_cause(error_chain(&cause))
+    }
+
+    pub(super) fn with_errors(mut self, errors: Vec<ProblemField>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    pub(super) fn with_cause(mut self, cause: String) -> Self {
+        self.0.cause = Some(cause);
+        self
+    }
+
+    pub(super) fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    pub(super) fn with_current_version(mut self, version: u64) -> Self {
+        self.0.current_version = Some(version);
+        self
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// The status it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.kind.status
+    }
+
+    /// Its `type`, shortened to what tells it apart.
+    pub(super) fn slug(&self) -> &'static str {
+        self.0.kind.slug
+    }
+
+    /// What went wrong inside, if anything did.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The problem that a response of the framework's own means, such as 404 for a path without a route.
+    pub(super) fn of_status(status: StatusCode, method: &str, path: &str) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => {
+                Self::new(ProblemKind::NOT_FOUND, format!("There is nothing at {path}. See /docs for what there is."))
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(ProblemKind::METHOD, format!("{method} does not apply to {path}. Allow says what does."))
+            }
+            status => {
+                let kind = ProblemKind { slug: "other", title: status.canonical_reason().unwrap_or("Error"), status };
+                Self::new(kind, "The request could not be answered.")
+            }
+        }
+    }
+
+    /// The RFC 9457 document for a request to `instance`.
+    pub(super) fn render(&self, instance: &str, request_id: Uuid, kept: HeaderMap) -> Response {
+        let parts = &*self.0;
+        let document = ProblemDocument {
+            kind: format!("urn:activelog:problem:{}", parts.kind.slug),
+            title: parts.kind.title,
+            status: parts.kind.status.as_u16(),
+            detail: &parts.detail,
+            instance,
+            request_id,
+            current_version: parts.current_version,
+            errors: &parts.errors,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = parts.kind.status;
+        let headers = response.headers_mut();
+        *headers = kept;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = parts.retry_after {
+            // Whole seconds is all the header can say; never 0, which would invite a storm.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        for (name, value) in &parts.headers {
+            headers.insert(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+/// All broken rules in one sentence each.
+fn summary(errors: &[ProblemField]) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for error in errors {
+        let gap = if text.is_empty() { "" } else { " " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{gap}{} {}.", error.field, error.rule);
+    }
+    text
+}
+
+/// An error and everything it came from.
+pub(super) fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        // Many errors repeat their source in their own message.
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// An RFC 9457 problem document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemDocument<'a> {
+    /// What kind of problem, for programs to branch on.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:activelog:problem:validation")]
+    kind: String,
+    /// The kind in words; the same for every problem of that kind.
+    #[schema(example = "Some values are not valid")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// What is wrong this time, and what to do about it.
+    #[schema(example = "duration_minutes must be 1 to 43200 whole minutes.")]
+    detail: &'a str,
+    /// The path that was asked for.
+    #[schema(example = "/activities")]
+    instance: &'a str,
+    /// The request, as the log knows it.
+    request_id: Uuid,
+    /// The version there is, when another was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_version: Option<u64>,
+    /// Every value that breaks a rule.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ProblemField],
+}

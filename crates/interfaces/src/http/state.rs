@@ -1,0 +1,116 @@
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use activelog_application::{
+    activity::{ActivityLog, ports::Queries},
+    ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
+};
+
+use super::{HealthSource, problem::Problem};
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct HttpState {
+    /// What changes anything.
+    pub log: ActivityLog,
+    /// What shows anything.
+    pub queries: Arc<dyn Queries>,
+    /// The published events.
+    pub journal: Arc<dyn Journal>,
+    /// The events that wait to be published, for `/health`.
+    pub outbox: Arc<dyn OutboxStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids for requests that bring none.
+    pub ids: Arc<dyn IdGenerator>,
+    /// How the parts of the process are doing.
+    pub health: Arc<dyn HealthSource>,
+}
+
+/// The limits the API keeps.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// The largest request body, in bytes. Larger ones are answered with 413.
+    pub body_limit: usize,
+    /// How many requests are worked on at once; more are answered with 503. Health checks do not count.
+    pub max_in_flight: usize,
+    /// How many requests per second one client address may make; more are answered with 429. `None`: any number.
+    pub rate_limit_per_second: Option<u32>,
+    /// How long a request may take: a body to arrive (408 after it), a transaction to commit or a read to answer (503
+    /// after it).
+    pub request_timeout: Duration,
+    /// How long `/health` and `/health/ready` wait for the components.
+    pub health_timeout: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            body_limit: 64 * 1024,
+            max_in_flight: 1_024,
+            rate_limit_per_second: None,
+            request_timeout: Duration::from_secs(30),
+            health_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// State and options as the routes share them. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Http(pub(super) Arc<Shared>);
+
+/// See [`Http`].
+pub(super) struct Shared {
+    pub(super) state: HttpState,
+    pub(super) options: HttpOptions,
+    /// The idempotency keys of requests being worked on in this process.
+    under_way: Mutex<HashSet<(String, String)>>,
+}
+
+impl Http {
+    pub(super) fn new(state: HttpState, options: HttpOptions) -> Self {
+        Self(Arc::new(Shared { state, options, under_way: Mutex::default() }))
+    }
+
+    pub(super) fn log(&self) -> &ActivityLog {
+        &self.0.state.log
+    }
+
+    pub(super) fn queries(&self) -> &dyn Queries {
+        &*self.0.state.queries
+    }
+
+    pub(super) fn options(&self) -> &HttpOptions {
+        &self.0.options
+    }
+
+    /// Waits for a read, no longer than a request may take.
+    pub(super) async fn read<T>(&self, read: impl Future<Output = Result<T, StorageError>>) -> Result<T, Problem> {
+        match tokio::time::timeout(self.options().request_timeout, read).await {
+            Ok(result) => result.map_err(Problem::from),
+            Err(_) => Err(Problem::unavailable("The database takes too long to answer.", Duration::from_secs(1))),
+        }
+    }
+
+    /// Marks a key as being worked on until the answer is dropped. `None` while it already is.
+    pub(super) fn begin(&self, scope: &str, key: &str) -> Option<UnderWay> {
+        let name = (scope.to_owned(), key.to_owned());
+        let mut keys = self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(name.clone()).then(|| UnderWay { http: self.clone(), name })
+    }
+}
+
+/// An idempotency key that is being worked on.
+pub(super) struct UnderWay {
+    http: Http,
+    name: (String, String),
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.http.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
