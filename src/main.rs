@@ -1,1 +1,51 @@
-fn main() {}
+//! The program: reads its arguments and configuration, and hands over to a command.
+
+use std::{io, process::ExitCode};
+
+use activelog::{
+    bootstrap::dispatch,
+    commands::{CommandError, ExitStatus, completions, show_config},
+    config::{LogConfig, LogFormat, load},
+};
+use activelog_interfaces::cli::{Cli, Command};
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    // Wrong arguments are answered by the parser, with exit code 2.
+    match run(&Cli::parse()) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            error.report();
+            error.status().into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitStatus, CommandError> {
+    let mut output = io::stdout().lock();
+    if let Command::Completions(args) = &cli.command {
+        return completions(args, &mut output);
+    }
+    let loaded = load(&cli.global)?;
+    if let Command::Config(args) = &cli.command {
+        return show_config(&loaded, args, &mut output);
+    }
+    drop(output);
+    init_logging(&loaded.config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
+    let outcome = runtime.block_on(dispatch(&cli.command, &loaded.config));
+    // What is still running after a hard stop is left alone; it is rolled back by the database.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    outcome
+}
+
+/// Logs go to standard error: standard output belongs to what a command prints.
+fn init_logging(config: &LogConfig) {
+    let filter = EnvFilter::new(&config.filter);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}

@@ -5,6 +5,8 @@
 
 #[path = "conformance/fixtures.rs"]
 mod fixtures;
+#[cfg(feature = "postgres")]
+mod support;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -12,13 +14,17 @@ use activelog_application::testing::broker::{BrokerFixture, Case, cases};
 use futures::future::BoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// Starts a fixture in a namespace of its own.
-type Start = fn() -> BoxFuture<'static, Arc<dyn BrokerFixture>>;
+/// Starts a fixture in a namespace of its own; `None` where its server is missing, which has been said.
+type Start = fn() -> BoxFuture<'static, Option<Arc<dyn BrokerFixture>>>;
 
 /// The adapters, by the name their tests begin with.
 const ADAPTERS: &[(&str, Start)] = &[
     ("memory", || Box::pin(fixtures::memory())),
     ("database_on_memory", || Box::pin(fixtures::database_on_memory())),
+    #[cfg(feature = "sqlite")]
+    ("database_on_sqlite", || Box::pin(fixtures::database_on_sqlite())),
+    #[cfg(feature = "postgres")]
+    ("database_on_postgres", || Box::pin(fixtures::database_on_postgres())),
 ];
 
 fn main() -> ExitCode {
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
 fn run(case: Case, start: Start) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(async {
-        let fixture = start().await;
+        let Some(fixture) = start().await else { return Ok(()) };
         let broker = fixture.broker().await;
         if !(case.applies)(&broker.capabilities) {
             return Ok(());

@@ -30,7 +30,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn links(address: SocketAddr, loopback: bool) -> String {
     let base = format!("http://{address}");
-    let warning = if loopback { "" } else { "  WARNING   reachable from other machines, and there are no accounts yet\n" };
+    let warning =
+        if loopback { "" } else { "  WARNING   reachable from other machines, and there are no accounts yet\n" };
     format!(
         "{warning}  API page  {base}/docs
   health    {base}/health

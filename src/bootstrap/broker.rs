@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use activelog_application::ports::{Broker, IdGenerator};
+use activelog_application::ports::{Broker, Durability, IdGenerator};
 use activelog_infrastructure::broker::{BrokerRegistry, BrokerResources, JournalResources, require_durability};
 
 use super::Storage;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, RequiredDurability};
 
 /// Connects the broker of the configuration's URL.
 pub(super) async fn connect_broker(
@@ -19,7 +19,15 @@ pub(super) async fn connect_broker(
         signal: storage.journal_signal.clone(),
     };
     let resources = BrokerResources { ids, journal: Some(journal) };
-    let broker = BrokerRegistry::with_builtin().connect(config.url(), resources).await?;
-    require_durability(&broker, config.require_durability.into())?;
+    let broker = BrokerRegistry::with_builtin().connect(config.url.expose(), resources).await?;
+    require_durability(&broker, durability(config.require_durability))?;
     Ok(broker)
+}
+
+fn durability(required: RequiredDurability) -> Durability {
+    match required {
+        RequiredDurability::None => Durability::None,
+        RequiredDurability::ProcessCrash => Durability::ProcessCrash,
+        RequiredDurability::PowerLoss => Durability::PowerLoss,
+    }
 }

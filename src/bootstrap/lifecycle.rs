@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 /// The first signal (Ctrl-C, SIGTERM) asks to stop: intake ends, what has begun is finished. The second, or the end of the grace period,
 /// stops at once; whatever was accepted is on disk, so nothing is lost by it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Lifecycle {
+pub struct Lifecycle {
     /// Take nothing new; finish what has begun.
-    pub(crate) stop: CancellationToken,
+    pub stop: CancellationToken,
     /// Stop now.
-    pub(crate) hard_stop: CancellationToken,
+    pub hard_stop: CancellationToken,
 }
 
 /// How long a stop may take in all.
@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_millis(9_500);
 
 impl Lifecycle {
     /// Listens to signals from now on.
-    pub(crate) fn on_signals() -> std::io::Result<Self> {
+    pub fn on_signals() -> std::io::Result<Self> {
         let lifecycle = Self::default();
         let signals = Signals::new()?;
         tokio::spawn(lifecycle.clone().obey(signals));

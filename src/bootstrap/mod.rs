@@ -1,15 +1,18 @@
-//! The composition root: the only code that names adapters. It opens storage and broker by their URLs, puts the application
-//! together, and runs the roles.
+//! The only code that names adapters. It opens storage and broker by their URLs, puts the application together, and runs roles and
+//! commands on it.
 
 mod announcement;
 mod application;
 mod broker;
+mod dispatch;
 mod health;
 mod lifecycle;
+mod options;
 mod roles;
 mod storage;
 
-pub(crate) use application::Application;
-pub(crate) use lifecycle::Lifecycle;
-pub(crate) use roles::{Role, run_roles};
-pub(crate) use storage::{SchemaPolicy, Storage};
+pub use application::Application;
+pub use dispatch::dispatch;
+pub use lifecycle::Lifecycle;
+pub use roles::{Role, run_role};
+pub use storage::{SchemaPolicy, Storage};

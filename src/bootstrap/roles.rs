@@ -14,12 +14,12 @@ use activelog_interfaces::{
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Application, Lifecycle, announcement::announce, health::ProcessHealth};
+use super::{Application, Lifecycle, SchemaPolicy, announcement::announce, health::ProcessHealth, options};
 use crate::config::Config;
 
 /// Which parts a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// API, relay and worker.
     Serve,
     /// The HTTP API.
@@ -32,7 +32,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// Its name on the command line.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Serve => "serve",
             Self::Api => "api",
@@ -55,21 +55,23 @@ impl Role {
 }
 
 /// Runs a role until a signal stops it. `Ok(true)` after a clean stop, `Ok(false)` after one that was cut short.
-pub(crate) async fn run_roles(
+///
+/// # Errors
+/// When the address is taken, storage or broker cannot be opened, or a part cannot go on.
+pub async fn run_role(
     role: Role,
     config: &Config,
-    application: Application,
+    schema: SchemaPolicy,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<bool> {
-    // Before anything else, so that a port that is taken is told at once.
-    let listener = if role.has_api() { Some(listen(config).await?) } else { None };
-    let broker =
-        if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
-    let application = Arc::new(application);
-    let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
-    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-    announce(role, &application, broker.as_ref(), address);
     let work = async {
+        // Before anything else, so that a port that is taken is told before a database is touched.
+        let listener = if role.has_api() { Some(listen(config).await?) } else { None };
+        let application = Application::open(config, schema).await?;
+        let broker = if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
+        let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        announce(role, &application, broker.as_ref(), address);
         let outcome = parts.run(listener, config, &application, lifecycle).await;
         close(&application, broker.as_ref()).await;
         outcome
@@ -136,8 +138,8 @@ impl Parts {
             }
             if role.has_worker() {
                 let retries = RetryLayer::new(
-                    config.worker.failure_policy(),
-                    config.worker.concurrency,
+                    options::failure_policy(&config.worker),
+                    options::concurrency(&config.worker, &config.storage),
                     lifecycle.stop.clone(),
                 );
                 let part = new_worker(config, application, &broker, retries.clone())?;
@@ -169,9 +171,11 @@ impl Parts {
             parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
         }
         if let Some(listener) = listener {
-            let router = http::router(http_state(application, self.health), config.server.http_options());
+            let router = http::router(http_state(application, self.health), options::http(&config.server));
             let stop = lifecycle.stop.clone();
-            parts.spawn(async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") });
+            parts.spawn(
+                async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") },
+            );
         }
         let mut outcome = Ok(());
         while let Some(ended) = parts.join_next().await {
@@ -206,7 +210,7 @@ fn new_relay(config: &Config, application: &Application, broker: &Broker) -> Rel
         target,
         application.storage.outbox_signal.clone(),
         application.ids.next_id(),
-        config.relay.options(),
+        options::relay(&config.relay),
     )
 }
 
@@ -216,11 +220,11 @@ fn new_worker(
     broker: &Broker,
     retries: RetryLayer,
 ) -> anyhow::Result<Worker> {
-    let options = OrchestratorOptions { timeout: config.worker.handler_timeout.get(), ..application.orchestrator.options() };
+    let options = OrchestratorOptions { timeout: config.worker.handler_timeout, ..application.orchestrator.options() };
     let router = Router::new(application.orchestrator.clone()).options(options).layer(retries).layer(SpanLayer);
     let routes = handlers::register(router).build()?;
     let subscription =
-        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch);
-    let consumer = Consumer::new(routes, config.worker.consumer_options());
+        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch as usize);
+    let consumer = Consumer::new(routes, options::consumer(&config.worker));
     Ok(Worker::new(broker.subscriber.clone(), subscription, consumer))
 }

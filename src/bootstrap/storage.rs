@@ -4,86 +4,74 @@ use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{Clock, GroupPositions, Journal, LeaseStore, OutboxStore, Signal, UnitOfWorkFactory},
 };
-use activelog_infrastructure::persistence::DatabaseError;
 use futures::future::BoxFuture;
 
-use crate::config::StorageConfig;
+use crate::config::{DatabaseUrl, SecretUrl, StorageConfig};
 
 /// One database, as the ports it implements.
-pub(crate) struct Storage {
+pub struct Storage {
     /// For people: `sqlite ./activelog-data/activelog.db`, without secrets.
-    pub(crate) description: String,
-    pub(crate) units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
-    pub(crate) outbox: Arc<dyn OutboxStore>,
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) positions: Arc<dyn GroupPositions>,
-    pub(crate) leases: Arc<dyn LeaseStore>,
-    pub(crate) queries: Arc<dyn Queries>,
-    pub(crate) outbox_signal: Signal,
-    pub(crate) journal_signal: Signal,
+    pub description: String,
+    /// Begins units of work.
+    pub units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
+    /// The relay's side of the outbox.
+    pub outbox: Arc<dyn OutboxStore>,
+    /// The published events.
+    pub journal: Arc<dyn Journal>,
+    /// How far consumer groups are.
+    pub positions: Arc<dyn GroupPositions>,
+    /// Who owns which partition.
+    pub leases: Arc<dyn LeaseStore>,
+    /// Reads, for showing.
+    pub queries: Arc<dyn Queries>,
+    /// Rings when this process has recorded events.
+    pub outbox_signal: Signal,
+    /// Rings when this process has published events.
+    pub journal_signal: Signal,
     close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 /// What to do about a schema that is not the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SchemaPolicy {
+pub enum SchemaPolicy {
     /// Bring it up to date.
     Migrate,
     /// Refuse to start.
     Refuse,
 }
 
-/// A database URL that no compiled-in storage serves.
+/// The storage that the URL names is not part of this build.
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StorageUrlError {
-    #[error("database URL {0:?} is not one this program knows: use sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
-    Unknown(String),
-    #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
-    #[error("this program was compiled without {0}: build it with `--features {0}`")]
-    NotCompiled(&'static str),
-}
+#[error("this program was compiled without {0}: rebuild it with `--features {0}`")]
+struct NotCompiled(&'static str);
 
 impl Storage {
     /// Opens the database that the configuration names.
-    pub(crate) async fn open(
-        config: &StorageConfig,
-        clock: Arc<dyn Clock>,
-        schema: SchemaPolicy,
-    ) -> anyhow::Result<Self> {
-        let url = config.database_url();
-        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "sqlite" => open_sqlite(config, &url, clock, schema).await,
-            "postgres" | "postgresql" => open_postgres(config, &url, clock, schema).await,
-            other => Err(StorageUrlError::Unknown(other.to_owned()).into()),
+    pub async fn open(config: &StorageConfig, clock: Arc<dyn Clock>, schema: SchemaPolicy) -> anyhow::Result<Self> {
+        match &config.database_url {
+            DatabaseUrl::Sqlite { path } => open_sqlite(config, path, clock, schema).await,
+            DatabaseUrl::Postgres { url } => open_postgres(config, url, clock, schema).await,
         }
     }
 
     /// Waits for what is under way and closes every connection.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         (self.close)().await;
     }
-}
-
-/// The file of a `sqlite:` URL: `sqlite:activelog.db`, `sqlite:///var/lib/activelog.db`.
-#[cfg(feature = "sqlite")]
-fn sqlite_path(url: &str) -> &Path {
-    let rest = url.trim_start_matches("sqlite:");
-    Path::new(rest.strip_prefix("//").unwrap_or(rest))
 }
 
 #[cfg(feature = "sqlite")]
 async fn open_sqlite(
     config: &StorageConfig,
-    url: &str,
+    path: &Path,
     clock: Arc<dyn Clock>,
     schema: SchemaPolicy,
 ) -> anyhow::Result<Storage> {
     use activelog_infrastructure::persistence::sqlite::{SqliteDatabase, SqliteOptions};
-    let path = sqlite_path(url);
     let mut options = SqliteOptions::new(path);
     options.readers = config.readers;
-    options.acquire_timeout = config.acquire_timeout.get();
+    options.acquire_timeout = config.acquire_timeout;
     let database = SqliteDatabase::open(options, clock).await?;
     match schema {
         SchemaPolicy::Migrate => database.migrate().await?,
@@ -109,27 +97,22 @@ async fn open_sqlite(
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(
-    _: &StorageConfig,
-    _: &str,
-    _: Arc<dyn Clock>,
-    _: SchemaPolicy,
-) -> anyhow::Result<Storage> {
-    Err(StorageUrlError::NotCompiled("sqlite").into())
+async fn open_sqlite(_: &StorageConfig, _: &Path, _: Arc<dyn Clock>, _: SchemaPolicy) -> anyhow::Result<Storage> {
+    Err(NotCompiled("sqlite").into())
 }
 
 #[cfg(feature = "postgres")]
 async fn open_postgres(
     config: &StorageConfig,
-    url: &str,
+    url: &SecretUrl,
     clock: Arc<dyn Clock>,
     schema: SchemaPolicy,
 ) -> anyhow::Result<Storage> {
     use activelog_infrastructure::persistence::postgres::{PgDatabase, PgOptions};
-    let mut options = PgOptions::new(url)?;
+    let mut options = PgOptions::new(url.expose())?;
     options.max_connections = config.max_connections;
-    options.acquire_timeout = config.acquire_timeout.get();
-    let description = format!("postgres {}", crate::config::without_secrets(url));
+    options.acquire_timeout = config.acquire_timeout;
+    let description = format!("postgres {url}");
     let database = PgDatabase::connect(options, clock).await?;
     match schema {
         SchemaPolicy::Migrate => database.migrate().await?,
@@ -157,9 +140,9 @@ async fn open_postgres(
 #[cfg(not(feature = "postgres"))]
 async fn open_postgres(
     _: &StorageConfig,
-    _: &str,
+    _: &SecretUrl,
     _: Arc<dyn Clock>,
     _: SchemaPolicy,
 ) -> anyhow::Result<Storage> {
-    Err(StorageUrlError::NotCompiled("postgres").into())
+    Err(NotCompiled("postgres").into())
 }

@@ -16,8 +16,8 @@ use activelog_infrastructure::{
 use async_trait::async_trait;
 
 /// The broker in memory.
-pub async fn memory() -> Arc<dyn BrokerFixture> {
-    Arc::new(Memory(MemoryBroker::default()))
+pub(crate) async fn memory() -> Option<Arc<dyn BrokerFixture>> {
+    Some(Arc::new(Memory(MemoryBroker::default())))
 }
 
 struct Memory(MemoryBroker);
@@ -34,27 +34,53 @@ impl BrokerFixture for Memory {
 }
 
 /// The broker on the journal, over storage in memory.
-pub async fn database_on_memory() -> Arc<dyn BrokerFixture> {
+pub(crate) async fn database_on_memory() -> Option<Arc<dyn BrokerFixture>> {
     let storage = MemoryStorage::new();
     let signal = storage.signal();
-    database("database on memory", Arc::new(storage), signal, ())
+    Some(database("database on memory", Arc::new(storage), signal, ()))
+}
+
+/// The broker on the journal, over a SQLite file of its own.
+#[cfg(feature = "sqlite")]
+#[expect(clippy::expect_used, reason = "a fixture that cannot start fails its test")]
+pub(crate) async fn database_on_sqlite() -> Option<Arc<dyn BrokerFixture>> {
+    use activelog_infrastructure::{
+        clock::SystemClock,
+        persistence::sqlite::{SqliteDatabase, SqliteOptions},
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = SqliteOptions::new(folder.path().join("conformance.sqlite"));
+    let storage = SqliteDatabase::open(options, Arc::new(SystemClock)).await.expect("a database");
+    storage.migrate().await.expect("migrations run");
+    let signal = storage.journal_signal();
+    Some(database("database on SQLite", Arc::new(storage), signal, folder))
+}
+
+/// The broker on the journal, over a PostgreSQL database of its own.
+#[cfg(feature = "postgres")]
+#[expect(clippy::expect_used, reason = "a fixture that cannot start fails its test")]
+pub(crate) async fn database_on_postgres() -> Option<Arc<dyn BrokerFixture>> {
+    use activelog_infrastructure::{
+        clock::SystemClock,
+        persistence::postgres::{PgDatabase, PgOptions},
+    };
+    let url = crate::support::fresh_database()?;
+    let options = PgOptions::new(&url).expect("a valid URL");
+    let storage = PgDatabase::connect(options, Arc::new(SystemClock)).await.expect("it is there");
+    storage.migrate().await.expect("migrations run");
+    let signal = storage.journal_signal();
+    Some(database("database on PostgreSQL", Arc::new(storage), signal, ()))
 }
 
 /// The broker on the journal, over any storage; `keep` lives as long as the fixture.
-pub fn database<S, K>(name: &'static str, storage: Arc<S>, signal: Signal, keep: K) -> Arc<dyn BrokerFixture>
+pub(crate) fn database<S, K>(name: &'static str, storage: Arc<S>, signal: Signal, keep: K) -> Arc<dyn BrokerFixture>
 where
     S: Journal + GroupPositions + LeaseStore,
     K: Send + Sync + 'static,
 {
     let (journal, positions, leases) = (storage.clone(), storage.clone(), storage);
-    let broker = DatabaseBroker::new(
-        journal,
-        positions,
-        leases,
-        signal,
-        Arc::new(UuidV7Generator),
-        DatabaseOptions::default(),
-    );
+    let broker =
+        DatabaseBroker::new(journal, positions, leases, signal, Arc::new(UuidV7Generator), DatabaseOptions::default());
     Arc::new(Database { name, broker, _keep: keep })
 }
 

@@ -2,7 +2,10 @@
 
 use std::{error::Error, sync::Arc};
 
-use activelog_application::testing::{MemoryRepositories, Operation, ProjectionsReport, Scenario, projections_match};
+use activelog_application::testing::{
+    MemoryRepositories, Operation, ProjectionsReport, Scenario, memory_storage::MemoryStorage, pending_events,
+    projections_match,
+};
 use proptest::{collection::vec, option, prelude::*};
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -26,14 +29,18 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
-    (1..=3_u8, vec(operation(), 0..60), vec(any::<u16>(), 0..120))
-        .prop_map(|(users, operations, deliveries)| Scenario { users, operations, deliveries })
+    (1..=3_u8, vec(operation(), 0..40), vec(any::<u16>(), 0..80)).prop_map(|(users, operations, deliveries)| Scenario {
+        users,
+        operations,
+        deliveries,
+    })
 }
 
 fn run(scenario: &Scenario) -> Result<ProjectionsReport, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = MemoryRepositories::new();
-    let run = projections_match(Arc::new(store.clone()), &store, async || Ok(store.outbox()), scenario);
+    let outbox = MemoryStorage::new();
+    let store = MemoryRepositories::relayed_by(outbox.clone());
+    let run = projections_match(Arc::new(store.clone()), &store, async || pending_events(&outbox).await, scenario);
     Ok(runtime.block_on(run)?)
 }
 

@@ -1,3 +1,6 @@
-//! HTTP, worker and command line: how the outside reaches the application
+//! How the outside reaches the application: HTTP, the worker that consumes events, and the command line. This layer never names
+//! an adapter.
 
+pub mod cli;
 pub mod http;
+pub mod worker;

@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::time::Instant;
 
 use super::backlog::{Failing, waves, without};
@@ -30,7 +30,9 @@ pub(super) async fn publish_all(
     publisher: &Arc<dyn EventPublisher>,
     batch: u32,
 ) -> Result<u64, StorageError> {
-    let passes = owned.into_iter().map(|partition| publish_one(partition, store, publisher, batch));
+    // Boxed, as the compiler cannot otherwise tell that a stream of borrowing futures may go to another thread.
+    let passes: Vec<BoxFuture<'_, Result<u64, StorageError>>> =
+        owned.into_iter().map(|partition| publish_one(partition, store, publisher, batch).boxed()).collect();
     let outcomes: Vec<_> = stream::iter(passes).buffer_unordered(CONCURRENT_PARTITIONS).collect().await;
     outcomes.into_iter().try_fold(0, |sum, outcome| Ok(sum + outcome?))
 }

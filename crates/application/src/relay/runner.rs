@@ -139,15 +139,16 @@ impl Relay {
             state.renew(keep);
             state.renew_at = Some(now + self.options.lease_ttl / 3);
         }
+        // A read first: looking in vain must not cost a write.
+        let waiting = self.store.waiting().await?;
+        let owned = state.owned.iter_mut().filter(|(partition, _)| waiting.contains(partition)).map(|(_, owned)| owned);
         match &self.target {
             RelayTarget::Journal => {
-                let leases: Vec<Lease> = state.owned.values().map(|o| o.lease.clone()).collect();
+                let leases: Vec<Lease> = owned.map(|owned| owned.lease.clone()).collect();
                 if leases.is_empty() { Ok(0) } else { self.store.complete_oldest(&leases, self.options.batch).await }
             }
             RelayTarget::Broker(publisher) => {
-                let waiting = self.store.waiting().await?;
-                let owned = state.owned.iter_mut().filter(|(p, _)| waiting.contains(p)).map(|(_, o)| o).collect();
-                publish_all(owned, &self.store, publisher, self.options.batch).await
+                publish_all(owned.collect(), &self.store, publisher, self.options.batch).await
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Conformance suites for those who write adapters, and fakes for those who write use cases and handlers.
 //!
 //! - [`broker`]: what every broker adapter has to do.
-//! - [`projections_match`]: whatever the order of events, the projections equal a recomputation, on any store.
+//! - [`storage`]: what every storage has to do.
+//! - [`projections_match()`]: whatever the order of events, the projections equal a recomputation, on any store.
 //! - [`memory_storage`]: journal, outbox, group positions and leases in memory.
 //! - [`MemoryRepositories`]: the activity log's units of work and queries in memory.
 //! - [`FakeStorage`]: units of work in memory that misbehave as told; it knows the toolkit's tables only.
@@ -16,6 +17,7 @@ mod memory_repositories;
 pub mod memory_storage;
 mod projections_match;
 mod scenario;
+pub mod storage;
 
 pub use fake_clock::{FakeClock, SequentialIds};
 pub use fake_unit_of_work::{Behaviour, Committed, FakeStorage, Point, Tally};

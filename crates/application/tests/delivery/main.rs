@@ -1,5 +1,7 @@
 //! What can be relied on between broker and handler.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on says where")]
+
 mod bounds;
 mod failing;
 mod lanes;

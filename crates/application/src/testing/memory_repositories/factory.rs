@@ -7,6 +7,7 @@ use super::{state::State, unit_of_work::MemoryUnitOfWork};
 use crate::{
     activity::ports::Repositories,
     ports::{StorageError, StorageErrorKind, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
+    testing::memory_storage::MemoryStorage,
 };
 
 /// The activity log's storage in memory. Clones share what is stored.
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     committed: RwLock<Arc<State>>,
     writer: Arc<tokio::sync::Mutex<()>>,
     faults: Mutex<Vec<(&'static str, StorageErrorKind)>>,
+    relayed: Option<MemoryStorage>,
 }
 
 impl Shared {
@@ -25,8 +27,13 @@ impl Shared {
         self.committed.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Puts a unit of work's state in place. The caller has its turn, so nothing else was committed since it began.
     pub(super) fn replace(&self, state: Arc<State>) {
-        *self.committed.write().unwrap_or_else(PoisonError::into_inner) = state;
+        let before =
+            std::mem::replace(&mut *self.committed.write().unwrap_or_else(PoisonError::into_inner), state.clone());
+        if let Some(storage) = &self.relayed {
+            storage.record(&state.outbox[before.outbox.len()..]);
+        }
     }
 
     /// Fails if a fault was injected for this operation, once per injection.
@@ -43,6 +50,11 @@ impl MemoryRepositories {
     /// Nothing stored.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Nothing stored, and committed events also go to `storage`, where a relay finds them: a whole application in memory.
+    pub fn relayed_by(storage: MemoryStorage) -> Self {
+        Self(Arc::new(Shared { relayed: Some(storage), ..Shared::default() }))
     }
 
     /// Makes the next `operation` fail with `kind`, as a driver would: the unit of work is poisoned. Operations go by the names in

@@ -15,9 +15,11 @@ fn index(position: u64) -> usize {
 #[async_trait]
 impl Journal for MemoryStorage {
     async fn read(&self, partition: Partition, position: u64, most: u32) -> Result<Vec<JournalEntry>, StorageError> {
-        let state = self.begin("journal read")?;
+        let mut state = self.begin("journal read")?;
         let entries = state.journal.get(&partition).map(Vec::as_slice).unwrap_or_default();
-        Ok(entries.iter().skip(index(position)).take(limit(most)).cloned().collect())
+        let page: Vec<_> = entries.iter().skip(index(position)).take(limit(most)).cloned().collect();
+        state.entries_read += page.len() as u64;
+        Ok(page)
     }
 
     async fn read_all(&self, cursor: &JournalCursor, most: u32) -> Result<Vec<JournalEntry>, StorageError> {

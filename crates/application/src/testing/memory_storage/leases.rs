@@ -16,7 +16,7 @@ impl LeaseStore for MemoryStorage {
         ttl: Duration,
     ) -> Result<Membership, StorageError> {
         let now = Instant::now();
-        let mut state = self.begin("lease heartbeat")?;
+        let mut state = self.begin_for(member, "lease heartbeat")?;
         state.members.retain(|_, expires| *expires > now);
         state.members.insert((scope.to_owned(), member.to_owned()), now + ttl);
         let members = state.members.keys().filter(|(of, _)| of == scope).count();
@@ -48,7 +48,7 @@ impl LeaseStore for MemoryStorage {
     }
 
     async fn release(&self, member: &str, leases: &[Lease]) -> Result<(), StorageError> {
-        let mut state = self.begin("lease release")?;
+        let mut state = self.begin_for(member, "lease release")?;
         for lease in leases {
             let row = state.leases.get_mut(&(lease.scope.clone(), lease.partition));
             if let Some(row) = row.filter(|r| r.epoch == lease.epoch && r.owner.as_deref() == Some(member)) {
@@ -59,7 +59,7 @@ impl LeaseStore for MemoryStorage {
     }
 
     async fn leave(&self, scope: &str, member: &str) -> Result<(), StorageError> {
-        let mut state = self.begin("lease leave")?;
+        let mut state = self.begin_for(member, "lease leave")?;
         state.members.remove(&(scope.to_owned(), member.to_owned()));
         let rows = state.leases.iter_mut().filter(|((of, _), _)| of == scope).map(|(_, row)| row);
         for row in rows.filter(|row| row.owner.as_deref() == Some(member)) {

@@ -32,6 +32,8 @@ pub(super) struct State {
     last_row: i64,
     ticks: i64,
     outage: bool,
+    silent: HashSet<String>,
+    pub(super) entries_read: u64,
     calls: HashMap<&'static str, u64>,
 }
 
@@ -83,15 +85,28 @@ impl MemoryStorage {
         self.lock().calls.get(operation).copied().unwrap_or(0)
     }
 
-    /// Ends every lease of a member at once, as if it had been silent for its time to live.
-    pub fn expire_member(&self, scope: &str, member: &str) {
+    /// Cuts a member off, as if its process had been stopped: from now on its calls to the leases fail, and its
+    /// leases run out.
+    pub fn silence(&self, member: &str) {
+        self.lock().silent.insert(member.to_owned());
+    }
+
+    /// How many partitions of a scope each owner has whose lease has not run out.
+    pub fn owned(&self, scope: &str) -> HashMap<String, usize> {
         let now = Instant::now();
-        let mut state = self.lock();
-        state.members.remove(&(scope.to_owned(), member.to_owned()));
-        let rows = state.leases.iter_mut().filter(|((of, _), _)| of == scope).map(|(_, row)| row);
-        for row in rows.filter(|row| row.owner.as_deref() == Some(member)) {
-            row.expires = now;
+        let state = self.lock();
+        let mut owned = HashMap::new();
+        for (_, row) in state.leases.iter().filter(|((of, _), row)| of == scope && row.expires > now) {
+            if let Some(owner) = &row.owner {
+                *owned.entry(owner.clone()).or_default() += 1;
+            }
         }
+        owned
+    }
+
+    /// How many journal entries have been read by partition.
+    pub fn entries_read(&self) -> u64 {
+        self.lock().entries_read
     }
 
     /// The members alive in a scope.
@@ -104,6 +119,19 @@ impl MemoryStorage {
 
     pub(super) fn ring(&self) {
         self.signal.ring();
+    }
+
+    /// The state for what one member does with the leases, unless it has been silenced.
+    pub(super) fn begin_for(
+        &self,
+        member: &str,
+        operation: &'static str,
+    ) -> Result<MutexGuard<'_, State>, StorageError> {
+        let state = self.begin(operation)?;
+        match state.silent.contains(member) {
+            true => Err(StorageError::new(StorageErrorKind::Unavailable, operation, "the member is silenced")),
+            false => Ok(state),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

@@ -55,6 +55,26 @@ pub(super) fn bind(query: PgQuery, events: &[&EventEnvelope]) -> PgQuery {
         .bind(column(events, |e| e.data.as_ref()))
 }
 
+/// Binds `$1` to `$15`: the one event's partition and columns.
+pub(super) fn bind_one(query: PgQuery, event: &EventEnvelope) -> PgQuery {
+    query
+        .bind(stored_partition(partition_of(&event.partition_key).0))
+        .bind(event.id)
+        .bind(event.name.as_str())
+        .bind(integer(event.version))
+        .bind(event.source.as_str())
+        .bind(event.subject.as_str())
+        .bind(signed(event.sequence))
+        .bind(event.partition_key.as_str())
+        .bind(event.time.to_sqlx())
+        .bind(event.content_type.as_str())
+        .bind(event.correlation_id)
+        .bind(event.causation_id)
+        .bind(event.trace.as_ref().map(TraceContext::traceparent))
+        .bind(event.trace.as_ref().and_then(TraceContext::tracestate))
+        .bind(event.data.as_ref())
+}
+
 /// The envelope in the next columns, those of [`envelope_columns`].
 pub(super) fn envelope(columns: &mut Columns<'_>) -> Result<EventEnvelope, StorageError> {
     let id = columns.take()?;

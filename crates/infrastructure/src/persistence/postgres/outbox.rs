@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 
 use super::{
     database::PgDatabase,
-    envelope::{bind, envelope, envelope_columns, envelope_rows, stored_partition},
+    envelope::{bind, bind_one, envelope, envelope_columns, envelope_rows, stored_partition},
     error::fenced,
     rows::Columns,
     session::PgQuery,
@@ -17,24 +17,33 @@ use super::{
 /// The transactional side of the outbox on PostgreSQL.
 pub(super) struct PgOutbox<'u>(pub(super) &'u mut PgUnitOfWork);
 
+const APPEND_ONE: &str = concat!(
+    "INSERT INTO outbox (partition, ",
+    envelope_columns!(),
+    ", recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+);
+
+const APPEND: &str = concat!(
+    "INSERT INTO outbox (partition, ",
+    envelope_columns!(),
+    ", recorded_at) SELECT partition, ",
+    envelope_columns!(),
+    ", $16 FROM ",
+    envelope_rows!(),
+    " ORDER BY ordinal"
+);
+
 #[async_trait]
 impl Outbox for PgOutbox<'_> {
     async fn append(&mut self, events: &[EventEnvelope]) -> Result<(), StorageError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let query = sqlx::query(concat!(
-            "INSERT INTO outbox (partition, ",
-            envelope_columns!(),
-            ", recorded_at) \
-             SELECT partition, ",
-            envelope_columns!(),
-            ", $16 FROM ",
-            envelope_rows!(),
-            " ORDER BY ordinal"
-        ));
-        let events: Vec<&EventEnvelope> = events.iter().collect();
-        let query = bind(query, &events).bind(self.0.shared.clock.now().to_sqlx());
+        let now = self.0.shared.clock.now().to_sqlx();
+        let query = match events {
+            [] => return Ok(()),
+            // By far the most common, and unnesting fifteen arrays costs the server more than the insert.
+            [event] => bind_one(sqlx::query(APPEND_ONE), event),
+            events => bind(sqlx::query(APPEND), &events.iter().collect::<Vec<_>>()),
+        };
+        let query = query.bind(now);
         self.0.session.execute("append to outbox", query).await?;
         self.0.recorded = true;
         Ok(())
@@ -107,8 +116,10 @@ impl OutboxStore for PgDatabase {
 
     async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError> {
         self.move_to_journal("complete oldest outbox rows", leases, || {
+            // An array rather than a join: whatever the statistics say, the rows are found through the primary key.
             let statement = move_rows!(
-                "IN (SELECT o.id FROM outbox AS o WHERE o.partition IN (SELECT partition FROM held) ORDER BY o.id LIMIT $4)"
+                "= ANY(ARRAY(SELECT o.id FROM outbox AS o WHERE o.partition IN (SELECT partition FROM held) \
+                 ORDER BY o.id LIMIT $4))"
             );
             under(sqlx::query(statement), leases).bind(i64::from(limit))
         })

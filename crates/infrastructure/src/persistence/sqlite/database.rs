@@ -76,7 +76,7 @@ impl SqliteDatabase {
     }
 
     /// Runs a query on a read-only connection.
-    pub(super) async fn read<T>(
+    pub(super) async fn fetch<T>(
         &self,
         statement: Statement,
         map: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
@@ -88,12 +88,12 @@ impl SqliteDatabase {
     }
 
     /// Runs a query on a read-only connection; answers its first row.
-    pub(super) async fn read_optional<T>(
+    pub(super) async fn fetch_optional<T>(
         &self,
         statement: Statement,
         map: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
     ) -> Result<Option<T>, StorageError> {
-        Ok(self.read(statement, map).await?.into_iter().next())
+        Ok(self.fetch(statement, map).await?.into_iter().next())
     }
 }
 

@@ -46,7 +46,7 @@ impl Journal for SqliteDatabase {
             ),
         );
         let select = select.bind(partition.0).bind_unsigned(position).bind(limit.min(JOURNAL_PAGE_MAX));
-        self.read(select, rows::journal_entry).await
+        self.fetch(select, rows::journal_entry).await
     }
 
     async fn read_all(&self, cursor: &JournalCursor, limit: u32) -> Result<Vec<JournalEntry>, StorageError> {
@@ -69,12 +69,12 @@ impl Journal for SqliteDatabase {
         ));
         let select = Statement::composed(operation, sql).bind(limit.min(JOURNAL_PAGE_MAX));
         let select = cursor.0.iter().fold(select, |select, position| select.bind_unsigned(*position));
-        self.read(select, rows::journal_entry).await
+        self.fetch(select, rows::journal_entry).await
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {
         let select = Statement::new("read journal heads", "SELECT partition, position FROM journal_heads");
-        self.read(select, position).await.map(cursor)
+        self.fetch(select, position).await.map(cursor)
     }
 
     async fn append(&self, events: &[EventEnvelope]) -> Result<(), StorageError> {
@@ -148,7 +148,7 @@ impl GroupPositions for SqliteDatabase {
     }
 
     async fn positions(&self, group: &str) -> Result<JournalCursor, StorageError> {
-        self.read(select_positions(group), position).await.map(cursor)
+        self.fetch(select_positions(group), position).await.map(cursor)
     }
 
     async fn advance(&self, group: &str, to: &[(Lease, u64)]) -> Result<(), StorageError> {

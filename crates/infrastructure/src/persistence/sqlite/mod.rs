@@ -34,5 +34,8 @@ mod user_repository;
 mod write_unit;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use database::SqliteDatabase;
 pub use options::SqliteOptions;

@@ -20,6 +20,7 @@ pub struct SqliteOptions {
     /// The most units of work in one commit, at least 1.
     pub max_batch: usize,
     /// The age at which a commit is due although more work waits: the bound on what the first of a group waits for the others.
+    /// On a disk so slow that commits take longer than a quarter of it, groups may collect for four times the last commit.
     pub max_batch_age: Duration,
 }
 

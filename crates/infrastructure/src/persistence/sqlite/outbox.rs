@@ -68,8 +68,8 @@ impl Outbox for SqliteOutbox<'_> {
     }
 }
 
-/// Moves rows of the outbox to the journal, in the database alone. `$rows` selects their ids from `$1`, the partition,
-/// and `$2`, what the caller binds; the three statements see the same rows, as nobody else writes.
+/// Moves rows of the outbox to the journal, in the database alone. `$rows` selects their ids from `$1`, the partitions as a JSON
+/// array, and `$2`, what the caller binds; the three statements see the same rows, as nobody else writes.
 ///
 /// - A publication time is never before that of the position before it, whatever the clock does, so that readers that merge by
 ///   it keep the order of each partition.
@@ -79,18 +79,18 @@ macro_rules! move_rows {
         concat!(
             "INSERT INTO journal (partition, position, published_at, ",
             envelope_columns!(),
-            ") SELECT $1, \
-               coalesce((SELECT position FROM journal_heads WHERE partition = $1), 0) \
-                   + row_number() OVER (ORDER BY id), \
-               max($3, coalesce((SELECT published_at FROM journal WHERE partition = $1 \
-                                 ORDER BY position DESC LIMIT 1), $3)), ",
+            ") SELECT o.partition, \
+               coalesce(h.position, 0) + row_number() OVER (PARTITION BY o.partition ORDER BY o.id), \
+               max($3, coalesce((SELECT j.published_at FROM journal j WHERE j.partition = o.partition \
+                                 ORDER BY j.position DESC LIMIT 1), $3)), ",
             envelope_columns!(),
-            " FROM outbox WHERE id IN (",
+            " FROM outbox o LEFT JOIN journal_heads h ON h.partition = o.partition WHERE o.id IN (",
             $rows,
-            ") AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.event_id = outbox.event_id); \
+            ") AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.event_id = o.event_id); \
              INSERT INTO journal_heads (partition, position) \
-                 SELECT $1, max(position) FROM journal WHERE partition = $1 HAVING max(position) IS NOT NULL \
-                 ON CONFLICT DO UPDATE SET position = max(position, excluded.position); \
+                 SELECT p.value, (SELECT max(j.position) FROM journal j WHERE j.partition = p.value) AS last \
+                 FROM json_each($1) p WHERE last IS NOT NULL \
+                 ON CONFLICT DO UPDATE SET position = excluded.position WHERE position < excluded.position; \
              DELETE FROM outbox WHERE id IN (",
             $rows,
             ")"
@@ -98,11 +98,16 @@ macro_rules! move_rows {
     };
 }
 
+/// A list as a JSON array, to be bound as one parameter.
+fn json_list<T: serde::Serialize>(operation: &'static str, list: &[T]) -> Result<String, StorageError> {
+    serde_json::to_string(list).map_err(|error| StorageError::new(StorageErrorKind::Other, operation, error))
+}
+
 impl SqliteDatabase {
-    /// Runs a move under a lease. Answers how many rows have left the outbox.
-    async fn move_rows(&self, lease: &Lease, statement: Statement) -> Result<u64, StorageError> {
+    /// Runs a move under leases. Answers how many rows have left the outbox.
+    async fn move_rows(&self, leases: &[Lease], statement: Statement) -> Result<u64, StorageError> {
         let mut unit = self.inner.writer.begin_now().await?;
-        require_lease(&mut unit, lease).await?;
+        require_leases(&mut unit, leases).await?;
         let moved = unit.execute(statement).await?;
         unit.touch_journal();
         unit.finish().await?;
@@ -110,19 +115,19 @@ impl SqliteDatabase {
     }
 }
 
-/// Fails unless the lease still belongs to whom it was given to.
-async fn require_lease(unit: &mut WriteUnit, lease: &Lease) -> Result<(), StorageError> {
+/// Fails unless every lease still belongs to whom it was given to.
+async fn require_leases(unit: &mut WriteUnit, leases: &[Lease]) -> Result<(), StorageError> {
+    const OPERATION: &str = "check leases";
+    let given: Vec<_> = leases.iter().map(|lease| (&lease.scope, lease.partition.0, lease.epoch)).collect();
     let select = Statement::new(
-        "check lease",
-        "SELECT 1 AS held FROM leases WHERE scope = ? AND partition = ? AND epoch = ? AND owner IS NOT NULL",
+        OPERATION,
+        "SELECT count(*) AS held FROM json_each(?) g JOIN leases l \
+         ON l.scope = g.value ->> 0 AND l.partition = g.value ->> 1 AND l.epoch = g.value ->> 2 \
+         WHERE l.owner IS NOT NULL",
     )
-    .bind(lease.scope.as_str())
-    .bind(lease.partition.0)
-    .bind(lease.epoch);
-    match unit.fetch_optional(select, |row| row.try_get::<i64, _>("held")).await? {
-        Some(_) => Ok(()),
-        None => Err(fenced("check lease")),
-    }
+    .bind(json_list(OPERATION, &given)?);
+    let held = unit.fetch_optional(select, |row| rows::unsigned(row, "held")).await?;
+    if held == Some(leases.len() as u64) { Ok(()) } else { Err(fenced(OPERATION)) }
 }
 
 /// A lease was lost.
@@ -141,27 +146,49 @@ impl OutboxStore for SqliteDatabase {
                 " FROM outbox WHERE partition = ? AND id > ? ORDER BY id LIMIT ?"
             ),
         );
-        self.read(select.bind(partition.0).bind(after).bind(limit), rows::outbox_entry).await
+        self.fetch(select.bind(partition.0).bind(after).bind(limit), rows::outbox_entry).await
     }
 
-    async fn complete(&self, lease: &Lease, partition: Partition, rows: &[i64]) -> Result<u64, StorageError> {
-        let ids = serde_json::to_string(rows)
-            .map_err(|error| StorageError::new(StorageErrorKind::Other, "complete outbox rows", error))?;
+    async fn complete(&self, lease: &Lease, rows: &[i64]) -> Result<u64, StorageError> {
+        const OPERATION: &str = "complete outbox rows";
         let statement = Statement::new(
-            "complete outbox rows",
-            move_rows!("SELECT o.id FROM json_each($2) r JOIN outbox o ON o.id = r.value AND o.partition = $1"),
+            OPERATION,
+            move_rows!(
+                "SELECT c.id FROM json_each($2) r JOIN outbox c ON c.id = r.value \
+                 JOIN json_each($1) q ON q.value = c.partition"
+            ),
         );
-        let statement = statement.bind(partition.0).bind(ids).bind_time(self.inner.clock.now());
-        self.move_rows(lease, statement).await
+        let statement = statement
+            .bind(json_list(OPERATION, &[lease.partition.0])?)
+            .bind(json_list(OPERATION, rows)?)
+            .bind_time(self.inner.clock.now());
+        self.move_rows(std::slice::from_ref(lease), statement).await
     }
 
-    async fn complete_oldest(&self, lease: &Lease, partition: Partition, limit: u32) -> Result<u64, StorageError> {
+    async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "complete oldest outbox rows";
         let statement = Statement::new(
-            "complete oldest outbox rows",
-            move_rows!("SELECT o.id FROM outbox o WHERE o.partition = $1 ORDER BY o.id LIMIT $2"),
+            OPERATION,
+            move_rows!(
+                "SELECT c.id FROM outbox c WHERE c.partition IN (SELECT q.value FROM json_each($1) q) \
+                 ORDER BY c.id LIMIT $2"
+            ),
         );
-        let statement = statement.bind(partition.0).bind(limit).bind_time(self.inner.clock.now());
-        self.move_rows(lease, statement).await
+        let partitions: Vec<u16> = leases.iter().map(|lease| lease.partition.0).collect();
+        let statement =
+            statement.bind(json_list(OPERATION, &partitions)?).bind(limit).bind_time(self.inner.clock.now());
+        self.move_rows(leases, statement).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Partition>, StorageError> {
+        // One index probe per partition, however much waits.
+        let select = Statement::new(
+            "look for outbox rows",
+            "WITH RECURSIVE next (partition) AS (SELECT min(partition) FROM outbox UNION ALL \
+             SELECT (SELECT min(o.partition) FROM outbox o WHERE o.partition > next.partition) FROM next \
+             WHERE next.partition IS NOT NULL) SELECT partition FROM next WHERE partition IS NOT NULL",
+        );
+        self.fetch(select, |row| Ok(Partition(row.try_get("partition")?))).await
     }
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
@@ -171,7 +198,7 @@ impl OutboxStore for SqliteDatabase {
             "SELECT count(*) AS events, (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1) AS oldest FROM outbox",
         );
         let depth = self
-            .read_optional(select, |row| {
+            .fetch_optional(select, |row| {
                 let oldest: Option<i64> = row.try_get("oldest")?;
                 let oldest = oldest
                     .map(Timestamp::from_microsecond)

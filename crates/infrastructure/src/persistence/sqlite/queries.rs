@@ -22,7 +22,7 @@ use super::{
 impl Queries for SqliteDatabase {
     async fn activity(&self, id: Uuid) -> Result<Option<Activity>, StorageError> {
         let sql = format!("SELECT {} FROM activities WHERE id = ?", rows::ACTIVITY);
-        self.read_optional(Statement::composed("read activity", sql).bind(id), rows::activity).await
+        self.fetch_optional(Statement::composed("read activity", sql).bind(id), rows::activity).await
     }
 
     async fn activities(&self, filter: &ActivityFilter, page: KeysetPage) -> Result<Vec<Activity>, StorageError> {
@@ -50,7 +50,7 @@ impl Queries for SqliteDatabase {
         if let Some((at, id)) = page.after {
             select = select.bind_time(at).bind(id);
         }
-        self.read(select.bind(page.limit), rows::activity).await
+        self.fetch(select.bind(page.limit), rows::activity).await
     }
 
     async fn totals(&self, user: UserId) -> Result<Option<Figures>, StorageError> {
@@ -58,7 +58,7 @@ impl Queries for SqliteDatabase {
             "read totals",
             "SELECT activities, duration_minutes, distance_metres, calories_burned FROM users WHERE id = ?",
         );
-        self.read_optional(select.bind(user.0), rows::figures).await
+        self.fetch_optional(select.bind(user.0), rows::figures).await
     }
 
     async fn periods(
@@ -74,7 +74,7 @@ impl Queries for SqliteDatabase {
              ORDER BY start DESC, period LIMIT $3",
         );
         let select = select.bind(user.0).bind(period.map(Period::as_str)).bind(limit);
-        self.read(select, rows::period_statistics).await
+        self.fetch(select, rows::period_statistics).await
     }
 
     async fn notifications(&self, user: UserId, page: KeysetPage) -> Result<Vec<Notification>, StorageError> {
@@ -87,11 +87,11 @@ impl Queries for SqliteDatabase {
         if let Some((at, id)) = page.after {
             select = select.bind_time(at).bind(id);
         }
-        self.read(select.bind(page.limit), rows::notification).await
+        self.fetch(select.bind(page.limit), rows::notification).await
     }
 
     async fn achievements(&self, user: UserId) -> Result<Vec<Earned>, StorageError> {
-        self.read(Statement::new("list achievements", EARNED).bind(user.0), rows::earned).await
+        self.fetch(Statement::new("list achievements", EARNED).bind(user.0), rows::earned).await
     }
 
     async fn leaderboard(&self, board: &Board, after: u64, limit: u32) -> Result<Vec<Standing>, StorageError> {
@@ -102,12 +102,12 @@ impl Queries for SqliteDatabase {
              ORDER BY distance_metres DESC, duration_minutes DESC, activities DESC, user_id LIMIT ? OFFSET ?",
         );
         let select = bind_board(select, board).bind(limit).bind_unsigned(after);
-        let standings = self.read(select, |row| Ok((UserId(row.try_get("user_id")?), rows::figures(row)?))).await?;
+        let standings = self.fetch(select, |row| Ok((UserId(row.try_get("user_id")?), rows::figures(row)?))).await?;
         let ranked = (after.saturating_add(1)..).zip(standings);
         Ok(ranked.map(|(rank, (user_id, figures))| Standing { rank, user_id, figures }).collect())
     }
 
     async fn ping(&self) -> Result<(), StorageError> {
-        self.read(Statement::new("ping", "SELECT 1"), |_| Ok(())).await.map(drop)
+        self.fetch(Statement::new("ping", "SELECT 1"), |_| Ok(())).await.map(drop)
     }
 }

@@ -22,6 +22,11 @@ const LOCK_POLL: Duration = Duration::from_millis(1);
 const HOLD: Duration = Duration::from_millis(100);
 const BREATH: Duration = Duration::from_millis(3);
 
+/// A group may collect for this many times what the last commit took, so that a slow disk makes groups larger rather than
+/// spending its time on small ones; up to `COLLECT_MAX`.
+const COLLECT_FACTOR: u32 = 4;
+const COLLECT_MAX: Duration = Duration::from_millis(100);
+
 /// The two names of savepoints. They alternate, so that after an interrupted statement it can be told whether the unit's
 /// own savepoint is open or still that of the unit before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,6 +84,8 @@ pub(super) struct Session {
     /// When the lock was last known to be free for others.
     free_at: Instant,
     released_at: Instant,
+    /// How long the last commit took.
+    commit_time: Duration,
 }
 
 impl Session {
@@ -93,6 +100,7 @@ impl Session {
             broken: None,
             free_at: now,
             released_at: now,
+            commit_time: Duration::ZERO,
         })
     }
 
@@ -210,6 +218,7 @@ impl Session {
 
     /// Whether the outer transaction should end now.
     pub(super) fn is_due(&self, max_batch: usize, max_age: Duration) -> bool {
+        let max_age = max_age.max((self.commit_time * COLLECT_FACTOR).min(COLLECT_MAX));
         self.broken.is_some() || (self.state != State::Idle && self.group.is_due(max_batch, max_age))
     }
 
@@ -256,9 +265,13 @@ impl Session {
         let group = std::mem::take(&mut self.group);
         if self.broken.is_none() && self.state != State::Idle {
             let command = if group.is_empty() { "ROLLBACK" } else { "COMMIT" };
+            let started = Instant::now();
             match self.command(command).await {
                 Ok(()) => self.state = State::Idle,
                 Err(error) => self.broken = Some(Failure::of_commit(&error)),
+            }
+            if !group.is_empty() {
+                self.commit_time = started.elapsed();
             }
         }
         self.released_at = Instant::now();

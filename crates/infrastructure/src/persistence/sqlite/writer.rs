@@ -126,10 +126,9 @@ impl Writer {
 
     /// Takes the session from a turn that is over.
     fn take_back(self: &Arc<Self>, session: Session) {
-        if !session.is_untidy()
-            && !session.is_due(self.max_batch, self.max_batch_age)
-            && let Some(session) = self.hand_on(session)
-        {
+        let busy = session.is_untidy() || session.is_due(self.max_batch, self.max_batch_age);
+        let session = if busy { Some(session) } else { self.hand_on(session) };
+        if let Some(session) = session {
             self.runtime.spawn(Arc::clone(self).tend(session));
         }
     }

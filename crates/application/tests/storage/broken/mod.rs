@@ -1,0 +1,13 @@
+//! Storages with one defect each, around the one in memory.
+
+mod concurrent_outbox;
+mod repositories;
+mod stores;
+mod unit_of_work;
+
+pub(crate) use concurrent_outbox::concurrent_outbox;
+pub(crate) use stores::{
+    BrokenQueries, CompleteFirstOfMany, EpochsThatStand, GapsInPositions, PiecemealAdvance, QueryDefect, Robber,
+    Unfenced,
+};
+pub(crate) use unit_of_work::{BrokenFactory, Defect};

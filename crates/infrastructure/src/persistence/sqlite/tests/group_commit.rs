@@ -1,0 +1,261 @@
+use std::{sync::Arc, time::Duration};
+
+use activelog_application::{
+    activity::ports::{Queries, Repositories},
+    ports::{CommitError, OutboxStore, StorageErrorKind, TransactionOptions, UnitOfWorkFactory},
+};
+use activelog_domain::user::UserId;
+use futures::{FutureExt, future::join_all};
+
+use super::support::{OPTIONS, Scratch, activity, begin, create, event, new_id};
+use crate::persistence::sqlite::statement::Statement;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_units_share_commits() {
+    let scratch = Scratch::new().await;
+    let before = scratch.database.commits();
+    let tasks = (0..64).map(|_| {
+        let database = scratch.database.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                let mut unit = begin(&database).await;
+                let id = create(&mut *unit, UserId(new_id())).await.expect("creates");
+                unit.commit().await.expect("commits");
+                assert!(database.activity(id).await.expect("reads").is_some(), "committed means visible");
+            }
+        })
+    });
+    for task in join_all(tasks).await {
+        task.expect("no panic");
+    }
+    let commits = scratch.database.commits() - before;
+    assert!(commits <= 320, "640 units took {commits} commits");
+    assert_eq!(scratch.database.depth().await.expect("a depth").events, 640);
+}
+
+#[tokio::test]
+async fn one_unit_alone_does_not_wait_for_company() {
+    let scratch = Scratch::with(|options| options.max_batch_age = Duration::from_secs(3600)).await;
+    let mut unit = scratch.begin().await;
+    create(&mut *unit, UserId(new_id())).await.expect("creates");
+    tokio::time::timeout(Duration::from_secs(10), unit.commit()).await.expect("no timer").expect("commits");
+}
+
+#[tokio::test]
+async fn a_group_is_bounded() {
+    let scratch = Scratch::with(|options| {
+        options.max_batch = 4;
+        options.max_batch_age = Duration::from_secs(3600);
+    })
+    .await;
+    let before = scratch.database.commits();
+    let units = (0..16).map(|_| async {
+        let mut unit = scratch.begin().await;
+        create(&mut *unit, UserId(new_id())).await.expect("creates");
+        unit.commit().await.expect("commits");
+    });
+    join_all(units).await;
+    assert!(scratch.database.commits() - before >= 4);
+}
+
+/// Begins three units that end up in one group: `middle` does what it likes between two good ones.
+async fn sandwich<F>(scratch: &Scratch, middle: F) -> (bool, bool)
+where
+    F: AsyncFnOnce(Box<dyn Repositories>),
+{
+    let (user, before) = (UserId(new_id()), scratch.database.commits());
+    let mut first = scratch.begin().await;
+    let id = create(&mut *first, user).await.expect("creates");
+    // All three are in the queue before the first hands on its turn.
+    let second = scratch.begin();
+    let third = scratch.begin();
+    tokio::pin!(second, third);
+    assert!(second.as_mut().now_or_never().is_none());
+    assert!(third.as_mut().now_or_never().is_none());
+    let first = tokio::spawn(first.commit());
+    middle(second.await).await;
+    let mut third = third.await;
+    let last = create(&mut *third, user).await.expect("creates");
+    third.commit().await.expect("the third commits");
+    first.await.expect("no panic").expect("the first commits");
+    assert_eq!(scratch.database.commits() - before, 1, "one group");
+    let seen = async |id| scratch.database.activity(id).await.expect("reads").is_some();
+    (seen(id).await, seen(last).await)
+}
+
+async fn lasting() -> Scratch {
+    Scratch::with(|options| options.max_batch_age = Duration::from_secs(3600)).await
+}
+
+#[tokio::test]
+async fn a_dropped_unit_rolls_back_alone() {
+    let scratch = lasting().await;
+    let user = UserId(new_id());
+    let seen = sandwich(&scratch, async |mut unit| {
+        create(&mut *unit, user).await.expect("creates");
+    })
+    .await;
+    assert_eq!(seen, (true, true));
+    assert_eq!(scratch.database.totals(user).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn a_unit_dropped_in_the_middle_of_a_statement_rolls_back_alone() {
+    // However far the statement came: not polled, sent, under way, or just answered.
+    for polls in 0..4 {
+        for earlier in [false, true] {
+            let scratch = lasting().await;
+            let user = UserId(new_id());
+            let seen = sandwich(&scratch, async |mut unit| {
+                if earlier {
+                    create(&mut *unit, user).await.expect("creates");
+                }
+                let mut repository = unit.users();
+                let mut statement = repository.add_to_totals(user, Default::default(), super::support::now());
+                for _ in 0..polls {
+                    if futures::poll!(&mut statement).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            assert_eq!(seen, (true, true), "{polls} polls, earlier {earlier}");
+            assert_eq!(scratch.database.totals(user).await.expect("reads"), None, "{polls} polls, earlier {earlier}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_statement_poisons_its_own_unit() {
+    let scratch = lasting().await;
+    let user = UserId(new_id());
+    let seen = sandwich(&scratch, async |mut unit| {
+        let activity = activity(user);
+        unit.activities().insert(&activity).await.expect("the first time");
+        let error = unit.activities().insert(&activity).await.expect_err("the second time");
+        assert_eq!(error.kind, StorageErrorKind::Constraint);
+        assert!(unit.users().add_to_totals(user, Default::default(), super::support::now()).await.is_err());
+        assert!(matches!(unit.commit().await, Err(CommitError::RolledBack(_))));
+    })
+    .await;
+    assert_eq!(seen, (true, true));
+    assert_eq!(scratch.database.totals(user).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn a_statement_given_up_poisons_its_unit() {
+    let scratch = lasting().await;
+    sandwich(&scratch, async |mut unit| {
+        let mut users = unit.users();
+        let mut statement = users.add_to_totals(UserId(new_id()), Default::default(), super::support::now());
+        let _ = futures::poll!(&mut statement);
+        drop(statement);
+        drop(users);
+        assert!(matches!(unit.commit().await, Err(CommitError::RolledBack(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_panic_rolls_back_its_own_unit() {
+    let scratch = lasting().await;
+    let user = UserId(new_id());
+    let seen = sandwich(&scratch, async |mut unit| {
+        let panicked = tokio::spawn(async move {
+            create(&mut *unit, user).await.expect("creates");
+            panic!("on purpose");
+        });
+        assert!(panicked.await.is_err());
+    })
+    .await;
+    assert_eq!(seen, (true, true));
+    assert_eq!(scratch.database.totals(user).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn begin_fails_when_its_turn_does_not_come_in_time() {
+    let scratch = Scratch::with(|options| options.acquire_timeout = Duration::from_millis(50)).await;
+    let held = scratch.begin().await;
+    let begin = UnitOfWorkFactory::<dyn Repositories>::begin(&scratch.database, OPTIONS);
+    assert_eq!(begin.await.err().map(|error| error.kind), Some(StorageErrorKind::Unavailable));
+    let hurried = TransactionOptions { deadline: Duration::from_millis(1), ..OPTIONS };
+    let begin = UnitOfWorkFactory::<dyn Repositories>::begin(&scratch.database, hurried);
+    assert_eq!(begin.await.err().map(|error| error.kind), Some(StorageErrorKind::Unavailable));
+    drop(held);
+    scratch.begin().await.rollback().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn begins_given_up_at_any_point_never_lose_the_turn() {
+    let scratch = Scratch::new().await;
+    let tasks = (0..200_u64).map(|n| {
+        let database = scratch.database.clone();
+        tokio::spawn(async move {
+            let work = async {
+                let mut unit = begin(&database).await;
+                create(&mut *unit, UserId(new_id())).await.expect("creates");
+                unit.commit().await.expect("commits");
+            };
+            // A third of the callers are gone within microseconds to milliseconds.
+            let patience = if n % 3 == 0 { Duration::from_micros(n * 20) } else { Duration::from_secs(30) };
+            tokio::time::timeout(patience, work).await.is_ok()
+        })
+    });
+    let done = join_all(tasks).await.into_iter().filter(|task| matches!(task, Ok(true))).count();
+    assert!(done >= 133, "{done} of those who waited");
+    let events = scratch.database.depth().await.expect("a depth").events;
+    assert!(usize::try_from(events).expect("few") >= done, "{events} events of {done} acknowledged");
+}
+
+#[tokio::test]
+async fn a_lost_transaction_fails_every_unit_of_the_group_and_the_writer_recovers() {
+    let scratch = lasting().await;
+    let user = UserId(new_id());
+    let mut first = scratch.begin().await;
+    create(&mut *first, user).await.expect("creates");
+    let second = scratch.database.inner.writer.begin_now();
+    tokio::pin!(second);
+    assert!(second.as_mut().now_or_never().is_none());
+    let first = tokio::spawn(first.commit());
+    let mut second = second.await.expect("begins");
+    // What a full disk makes SQLite do: roll back everything.
+    second.execute(Statement::new("lose the transaction", "ROLLBACK")).await.expect("rolls back");
+    drop(second);
+    let lost = first.await.expect("no panic");
+    assert!(matches!(lost, Err(CommitError::RolledBack(_))), "{lost:?}");
+    assert_eq!(scratch.database.totals(user).await.expect("reads"), None);
+    let mut unit = scratch.begin().await;
+    create(&mut *unit, user).await.expect("creates");
+    unit.commit().await.expect("recovered");
+    assert_eq!(scratch.database.totals(user).await.expect("reads").map(|t| t.activities), Some(1));
+}
+
+#[tokio::test]
+async fn signals_ring_after_the_commit() {
+    let scratch = Scratch::new().await;
+    let mut listener = scratch.database.outbox_signal().listen();
+    let mut unit = scratch.begin().await;
+    unit.outbox().append(&[event(new_id(), 1)]).await.expect("appends");
+    assert!(listener.wait(Duration::from_secs(60)).now_or_never().is_none(), "not before the commit");
+    unit.commit().await.expect("commits");
+    tokio::time::timeout(Duration::from_secs(10), listener.wait(Duration::from_secs(60))).await.expect("rung");
+}
+
+#[tokio::test]
+async fn a_closed_database_says_so() {
+    let scratch = Scratch::new().await;
+    let mut unit = scratch.begin().await;
+    create(&mut *unit, UserId(new_id())).await.expect("creates");
+    let database = Arc::new(scratch.database.clone());
+    let closing = tokio::spawn({
+        let database = Arc::clone(&database);
+        async move { database.close().await }
+    });
+    unit.commit().await.expect("what is under way may finish");
+    closing.await.expect("closes");
+    let begin = UnitOfWorkFactory::<dyn Repositories>::begin(&*database, OPTIONS);
+    assert_eq!(begin.await.err().map(|error| error.kind), Some(StorageErrorKind::Unavailable));
+    assert_eq!(database.ping().await.err().map(|error| error.kind), Some(StorageErrorKind::Unavailable));
+    database.close().await;
+}

@@ -1,0 +1,57 @@
+use activelog_application::ports::EventPattern;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::OutputFormat;
+
+/// Arguments of `events`.
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: EventsCommand,
+}
+
+/// The commands of `events`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EventsCommand {
+    /// Print published events in order
+    #[command(after_help = "\
+Examples:
+  activelog events tail
+  activelog events tail --follow --type 'activity.*'
+  activelog events tail --from beginning --limit 10 --output json")]
+    Tail(TailArgs),
+}
+
+/// Arguments of `events tail`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TailArgs {
+    /// Where to begin [default: now with --follow, beginning without]
+    #[arg(long, value_enum)]
+    pub from: Option<TailFrom>,
+
+    /// Go on printing events as they are published, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+
+    /// Only events of this type; may be given several times. `*` stands for one word, `#` at the end for any rest
+    #[arg(long = "type", value_name = "PATTERN")]
+    pub types: Vec<EventPattern>,
+
+    /// Form of the output; `json` is one object per line
+    #[arg(long, short, value_enum, default_value_t)]
+    pub output: OutputFormat,
+
+    /// Stop after this many events
+    #[arg(long, short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+/// Where `events tail` begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TailFrom {
+    /// At the oldest event kept
+    Beginning,
+    /// After the newest event
+    Now,
+}

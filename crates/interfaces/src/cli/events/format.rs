@@ -1,0 +1,52 @@
+use std::io::{self, Write};
+
+use activelog_application::ports::JournalEntry;
+use activelog_domain::event::EventEnvelope;
+use serde::Serialize;
+
+use crate::cli::{OutputFormat, terminal::one_line};
+
+/// How much of an event's data a line for people shows, in characters.
+const DATA_SHOWN: usize = 200;
+
+/// An entry of the journal, for machines.
+#[derive(Serialize)]
+struct Line<'a> {
+    partition: u16,
+    position: u64,
+    published_at: jiff::Timestamp,
+    event: &'a EventEnvelope,
+}
+
+/// Writes an entry as one line.
+pub(super) fn write_entry(output: &mut dyn Write, format: OutputFormat, entry: &JournalEntry) -> io::Result<()> {
+    match format {
+        OutputFormat::Json => {
+            let line = Line {
+                partition: entry.partition.0,
+                position: entry.position,
+                published_at: entry.published_at,
+                event: &entry.event,
+            };
+            serde_json::to_writer(&mut *output, &line)?;
+            output.write_all(b"\n")
+        }
+        OutputFormat::Text => {
+            let event = &entry.event;
+            let (time, name, subject) = (event.time, one_line(&event.name), one_line(&event.subject));
+            let (sequence, data) = (event.sequence, data(event));
+            writeln!(output, "{time}  {name:<18}  {subject}  #{sequence}  {data}")
+        }
+    }
+}
+
+fn data(event: &EventEnvelope) -> String {
+    match std::str::from_utf8(&event.data) {
+        Ok(text) => {
+            let shown: String = text.chars().take(DATA_SHOWN).collect();
+            let rest = if shown.len() < text.len() { "…" } else { "" };
+            format!("{}{rest}", one_line(&shown))
+        }
+        Err(_) => format!("{} bytes of {}", event.data.len(), one_line(&event.content_type)),
+    }
+}

@@ -1,0 +1,6 @@
+//! Looking at published events.
+
+mod format;
+mod tail;
+
+pub use tail::{TailError, tail};

@@ -1,0 +1,44 @@
+//! From configuration to what the parts take.
+
+use activelog_application::{
+    delivery::{ConsumerOptions, FailurePolicy},
+    relay::RelayOptions,
+};
+use activelog_interfaces::http::HttpOptions;
+
+use crate::config::{DatabaseUrl, RelayConfig, ServerConfig, StorageConfig, WorkerConfig};
+
+pub(super) fn http(config: &ServerConfig) -> HttpOptions {
+    HttpOptions {
+        body_limit: config.body_limit.as_usize(),
+        max_in_flight: config.max_in_flight as usize,
+        rate_limit_per_second: config.rate_limit_per_second,
+        request_timeout: config.request_timeout,
+        ..HttpOptions::default()
+    }
+}
+
+pub(super) fn relay(config: &RelayConfig) -> RelayOptions {
+    RelayOptions { batch: config.batch, poll: config.poll_interval, lease_ttl: config.lease_ttl }
+}
+
+pub(super) fn failure_policy(config: &WorkerConfig) -> FailurePolicy {
+    FailurePolicy {
+        quick_attempts: config.quick_attempts,
+        first_pause: config.first_pause,
+        longest_pause: config.longest_pause,
+    }
+}
+
+pub(super) fn consumer(config: &WorkerConfig) -> ConsumerOptions {
+    ConsumerOptions { memory: config.memory.as_usize(), drain: config.drain }
+}
+
+/// How many handlers run at once. On PostgreSQL at most half of the connections, so that requests in the same process find one.
+pub(super) fn concurrency(worker: &WorkerConfig, storage: &StorageConfig) -> usize {
+    let wanted = worker.concurrency as usize;
+    match storage.database_url {
+        DatabaseUrl::Sqlite { .. } => wanted,
+        DatabaseUrl::Postgres { .. } => wanted.min(storage.max_connections as usize / 2).max(1),
+    }
+}

@@ -1,0 +1,80 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::SecretUrl;
+
+/// Which database: the URL's scheme decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite:PATH`: a file, made when it is missing. The path is taken literally, relative to the working folder.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `postgres://user:password@host:port/database?…`.
+    Postgres {
+        /// The URL as it was given.
+        url: SecretUrl,
+    },
+}
+
+impl DatabaseUrl {
+    /// The database of an installation that names none: a file in its data folder.
+    pub fn in_folder(data_dir: &Path) -> Self {
+        Self::Sqlite { path: data_dir.join("activelog.db") }
+    }
+
+    /// Reads a URL. The error is the rule that it breaks.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "must be sqlite:PATH or postgres://user:password@host:port/database";
+        let url = SecretUrl::new(text);
+        match url.scheme().as_deref() {
+            Some("postgres" | "postgresql") if text.contains("://") => Ok(Self::Postgres { url }),
+            Some("sqlite") => sqlite_path(text).map(|path| Self::Sqlite { path }),
+            _ => Err(EXPECTED.to_owned()),
+        }
+    }
+}
+
+fn sqlite_path(url: &str) -> Result<PathBuf, String> {
+    let rest = url.get("sqlite:".len()..).unwrap_or_default();
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    // What the file is opened with anyway, and often copied along with a URL.
+    let path = rest.strip_suffix("?mode=rwc").unwrap_or(rest);
+    if path.is_empty() {
+        Err("must name a file: sqlite:PATH".to_owned())
+    } else if path.contains(":memory:") {
+        Err("must name a file: a database in memory would lose what was accepted".to_owned())
+    } else if path.contains('?') {
+        Err("must be sqlite:PATH without parameters".to_owned())
+    } else {
+        Ok(PathBuf::from(path))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres { url } => url.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_decides() {
+        let sqlite = |path: &str| Ok(DatabaseUrl::Sqlite { path: path.into() });
+        assert_eq!(DatabaseUrl::parse("sqlite:a/b.db"), sqlite("a/b.db"));
+        assert_eq!(DatabaseUrl::parse("sqlite:///var/b.db?mode=rwc"), sqlite("/var/b.db"));
+        assert!(matches!(DatabaseUrl::parse("postgresql://h/d"), Ok(DatabaseUrl::Postgres { .. })));
+        for bad in ["", "mysql://h/d", "b.db", "postgres:h", "sqlite:", "sqlite::memory:", "sqlite:x?cache=shared"] {
+            assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

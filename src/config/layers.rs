@@ -1,0 +1,154 @@
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use activelog_interfaces::cli::GlobalFlags;
+use config::{FileFormat, Format, Map, Value, ValueKind};
+
+use super::{ConfigError, Origin, Problem};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "activelog.toml";
+
+/// What variables of sections begin with. Variables with a single underscore after the name are not looked at beyond the known
+/// ones: orchestrators make up such names (`ACTIVELOG_PORT`) for a service called `activelog`.
+const PREFIX: &str = "ACTIVELOG__";
+
+/// A value as somebody gave it.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    /// The key as they wrote it.
+    pub(super) written: String,
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+/// All values given for keys, and what was wrong with how they were given.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    pub(super) given: BTreeMap<String, Given>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// The environment, as the loader is handed it.
+pub(super) struct Environment(pub(super) Vec<(OsString, OsString)>);
+
+impl Environment {
+    /// The value of a variable. One that is empty counts as not set: that is how compose files leave one out.
+    fn get(&self, name: &str) -> Option<&OsStr> {
+        let set = |(n, v): &&(OsString, OsString)| n == name && !v.is_empty();
+        self.0.iter().find(set).map(|(_, value)| value.as_os_str())
+    }
+}
+
+impl Layers {
+    /// Puts the layers together, each over those before it.
+    pub(super) fn collect(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> Result<Self, ConfigError> {
+        let mut layers = Self::default();
+        if let Some((path, origin)) = file_to_read(flags, environment, folder) {
+            let table = read_file(&path, &origin)?;
+            layers.file(&mut Vec::new(), table, &Origin::File(path));
+        }
+        layers.environment(environment);
+        layers.globals(flags, environment);
+        Ok(layers)
+    }
+
+    fn file(&mut self, path: &mut Vec<String>, table: Map<String, Value>, origin: &Origin) {
+        for (name, value) in table {
+            path.push(name);
+            match value.kind {
+                ValueKind::Table(inner) if path.len() == 1 => self.file(path, inner, origin),
+                // An empty section of a YAML file, or a key left open: nobody set anything.
+                ValueKind::Nil => {}
+                _ => self.put(path.join("."), path.join("."), value, origin.clone()),
+            }
+            path.pop();
+        }
+    }
+
+    fn environment(&mut self, environment: &Environment) {
+        for (name, value) in &environment.0 {
+            let Some(key) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+            if !value.is_empty() {
+                let (name, key) = (name.to_string_lossy().into_owned(), key.to_ascii_lowercase().replace("__", "."));
+                self.text(key, name.clone(), value, Origin::Environment(name));
+            }
+        }
+    }
+
+    fn globals(&mut self, flags: &GlobalFlags, environment: &Environment) {
+        for (key, variable, flag, value) in [
+            ("storage.data_dir", "ACTIVELOG_DATA_DIR", "--data-dir", flags.data_dir.as_deref().map(Path::as_os_str)),
+            ("server.listen", "ACTIVELOG_LISTEN", "--listen", flags.listen.as_deref().map(OsStr::new)),
+            (
+                "storage.database_url",
+                "ACTIVELOG_DATABASE_URL",
+                "--database-url",
+                flags.database_url.as_deref().map(OsStr::new),
+            ),
+            ("broker.url", "ACTIVELOG_BROKER_URL", "--broker-url", flags.broker_url.as_deref().map(OsStr::new)),
+        ] {
+            if let Some(value) = value {
+                self.text(key.to_owned(), flag.to_owned(), value, Origin::Flag(flag));
+            } else if let Some(value) = environment.get(variable) {
+                self.text(key.to_owned(), variable.to_owned(), value, Origin::Environment(variable.to_owned()));
+            }
+        }
+    }
+
+    fn text(&mut self, key: String, written: String, value: &OsStr, origin: Origin) {
+        match value.to_str() {
+            Some(text) => self.put(key, written, Value::new(None, text), origin),
+            None => {
+                let rule = "must be valid UTF-8".to_owned();
+                self.problems.push(Problem::BadValue { key, rule, value: "other bytes".to_owned(), origin });
+            }
+        }
+    }
+
+    fn put(&mut self, key: String, written: String, value: Value, origin: Origin) {
+        self.given.insert(key, Given { written, value, origin });
+    }
+}
+
+/// The file that is named, or the default one if it exists.
+fn file_to_read(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> Option<(PathBuf, Origin)> {
+    const VARIABLE: &str = "ACTIVELOG_CONFIG";
+    if let Some(path) = &flags.config {
+        return Some((folder.join(path), Origin::Flag("--config")));
+    }
+    if let Some(path) = environment.get(VARIABLE) {
+        return Some((folder.join(path), Origin::Environment(VARIABLE.to_owned())));
+    }
+    let path = folder.join(DEFAULT_FILE);
+    // Anything but "there is none" is for the reading to report.
+    let there = !matches!(fs::symlink_metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    there.then(|| (path.clone(), Origin::Default))
+}
+
+fn read_file(path: &Path, origin: &Origin) -> Result<Map<String, Value>, ConfigError> {
+    let malformed = |reason: String| ConfigError::Malformed { path: path.to_owned(), reason };
+    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), origin: origin.clone(), reason };
+    let format = match path.extension().and_then(OsStr::to_str) {
+        Some("toml") => FileFormat::Toml,
+        Some("yaml" | "yml") => FileFormat::Yaml,
+        _ => return Err(unreadable("its name must end in .toml, .yaml or .yml".to_owned())),
+    };
+    let bytes = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    format.parse(None, text).map_err(|error| malformed(without_source(&error.to_string())))
+}
+
+/// A parser's message without the lines of the file that it quotes: they may hold a password.
+fn without_source(message: &str) -> String {
+    let quoted = |line: &&str| {
+        let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+        rest.trim_start().starts_with('|')
+    };
+    message.lines().filter(|line| !quoted(line) && !line.trim().is_empty()).collect::<Vec<_>>().join(": ")
+}

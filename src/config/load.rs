@@ -1,0 +1,62 @@
+use std::path::{Path, PathBuf};
+
+use activelog_interfaces::cli::GlobalFlags;
+
+use super::{
+    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WorkerConfig,
+    layers::{Environment, Layers},
+    reader::Reader,
+};
+
+/// Everything that can be configured, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The HTTP API.
+    pub server: ServerConfig,
+    /// Where data is kept.
+    pub storage: StorageConfig,
+    /// What carries events.
+    pub broker: BrokerConfig,
+    /// From the outbox to the broker.
+    pub relay: RelayConfig,
+    /// From the broker to the handlers.
+    pub worker: WorkerConfig,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// A configuration and how it came about.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Every key with its effective value and where that came from, by section; without secrets.
+    pub origins: Vec<EffectiveValue>,
+}
+
+/// Loads the configuration of this process: its environment, its working folder, and these flags.
+///
+/// # Errors
+/// When the file cannot be read, or with everything that is wrong with keys and values.
+pub fn load(flags: &GlobalFlags) -> Result<Loaded, ConfigError> {
+    // Paths stay relative to the working folder: messages then name them as they were written.
+    load_from(flags, &Environment(std::env::vars_os().collect()), &PathBuf::new())
+}
+
+fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> Result<Loaded, ConfigError> {
+    let layers = Layers::collect(flags, environment, folder)?;
+    let mut reader = Reader::new(layers.given, layers.problems);
+    let config = Config {
+        server: ServerConfig::read(&mut reader),
+        storage: StorageConfig::read(&mut reader),
+        broker: BrokerConfig::read(&mut reader),
+        relay: RelayConfig::read(&mut reader),
+        worker: WorkerConfig::read(&mut reader),
+        log: LogConfig::read(&mut reader),
+    };
+    let origins = reader.finish().map_err(ConfigError::Invalid)?;
+    Ok(Loaded { config, origins })
+}
+
+#[cfg(test)]
+mod tests;

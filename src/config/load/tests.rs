@@ -1,0 +1,206 @@
+use std::{ffi::OsString, fs};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{DatabaseUrl, LogFormat, Origin, Problem, RequiredDurability};
+
+struct Setup {
+    folder: TempDir,
+    flags: GlobalFlags,
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, flags: GlobalFlags::default(), variables: Vec::new() }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).expect("a writable folder");
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    fn flags(mut self, change: impl FnOnce(&mut GlobalFlags)) -> Self {
+        change(&mut self.flags);
+        self
+    }
+
+    fn load(self) -> Result<Loaded, ConfigError> {
+        load_from(&self.flags, &Environment(self.variables), self.folder.path())
+    }
+
+    fn good(self) -> Loaded {
+        self.load().expect("a valid configuration")
+    }
+
+    fn problems(self) -> Vec<Problem> {
+        match self.load() {
+            Err(ConfigError::Invalid(problems)) => problems,
+            other => panic!("expected problems, got {other:?}"),
+        }
+    }
+
+    fn message(self) -> String {
+        self.load().expect_err("an invalid configuration").to_string()
+    }
+}
+
+fn origin(loaded: &Loaded, key: &str) -> Origin {
+    loaded.origins.iter().find(|value| value.key == key).expect("a known key").origin.clone()
+}
+
+#[test]
+fn without_anything_the_defaults_hold() {
+    let loaded = Setup::new().good();
+    assert_eq!(loaded.config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(loaded.config.storage.database_url.to_string(), "sqlite:./activelog-data/activelog.db");
+    assert_eq!(loaded.config.broker.url.expose(), "database:");
+    assert!(loaded.origins.iter().all(|value| value.origin == Origin::Default));
+}
+
+#[test]
+fn each_layer_wins_over_those_before_it() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\n";
+    let step = |variable: bool, short: bool, flag: bool| {
+        let mut setup = Setup::new().file("activelog.toml", file);
+        if variable {
+            setup = setup.variable("ACTIVELOG__SERVER__LISTEN", "127.0.0.1:2");
+        }
+        if short {
+            setup = setup.variable("ACTIVELOG_LISTEN", "127.0.0.1:3");
+        }
+        if flag {
+            setup = setup.flags(|flags| flags.listen = Some("127.0.0.1:4".to_owned()));
+        }
+        let loaded = setup.good();
+        (loaded.config.server.listen.port(), origin(&loaded, "server.listen").to_string())
+    };
+    let (port, from) = step(false, false, false);
+    assert!(port == 1 && from.starts_with("file ") && from.ends_with("activelog.toml"), "{from}");
+    assert_eq!(step(true, false, false), (2, "environment ACTIVELOG__SERVER__LISTEN".to_owned()));
+    assert_eq!(step(true, true, false), (3, "environment ACTIVELOG_LISTEN".to_owned()));
+    assert_eq!(step(true, true, true), (4, "flag --listen".to_owned()));
+}
+
+#[test]
+fn a_file_may_be_toml_or_yaml_and_named_by_flag_or_variable() {
+    let yaml = "server:\n  body_limit: 64KiB\n  rate_limit_per_second: 5\nrelay:\nlog:\n  format: json\n";
+    let by_flag = Setup::new().file("a.yaml", yaml).flags(|flags| flags.config = Some("a.yaml".into())).good();
+    assert_eq!(by_flag.config.server.body_limit.bytes(), 65_536);
+    assert_eq!(by_flag.config.server.rate_limit_per_second, Some(5));
+    assert_eq!(by_flag.config.log.format, LogFormat::Json);
+    let toml = "[worker]\ndrain = \"1m 30s\"\nconcurrency = 7\n[broker]\nrequire_durability = \"power-loss\"\n";
+    let by_variable = Setup::new().file("b.toml", toml).variable("ACTIVELOG_CONFIG", "b.toml").good();
+    assert_eq!(by_variable.config.worker.drain.as_secs(), 90);
+    assert_eq!(by_variable.config.worker.concurrency, 7);
+    assert_eq!(by_variable.config.broker.require_durability, RequiredDurability::PowerLoss);
+}
+
+#[test]
+fn the_database_stands_in_the_data_folder_unless_it_is_named() {
+    let moved = Setup::new().flags(|flags| flags.data_dir = Some("/var/lib/a log?".into())).good();
+    let path = "/var/lib/a log?/activelog.db".into();
+    assert_eq!(moved.config.storage.database_url, DatabaseUrl::Sqlite { path });
+    let named = Setup::new().variable("ACTIVELOG_DATABASE_URL", "postgres://h/d").good();
+    assert!(matches!(named.config.storage.database_url, DatabaseUrl::Postgres { .. }));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_one_and_their_source() {
+    let problems = Setup::new()
+        .file("activelog.toml", "lisen = 1\n[server]\nlistne = \"x\"\n[wroker]\ngroup = \"g\"\n[relay.deep]\na = 1\n")
+        .variable("ACTIVELOG__SERVER__BODYLIMIT", "1")
+        .variable("ACTIVELOG__QQQ", "1")
+        .problems();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        ("lisen: unknown key (from file ", "did you mean server.listen?"),
+        ("server.listne: unknown key (from file ", "did you mean server.listen?"),
+        ("wroker.group: unknown key (from file ", "did you mean worker.group?"),
+        ("relay.deep: unknown key (from file ", ")"),
+        ("ACTIVELOG__SERVER__BODYLIMIT: unknown key (from environment", "did you mean server.body_limit?"),
+        ("ACTIVELOG__QQQ: unknown key (from environment", ")"),
+    ] {
+        assert!(told.iter().any(|t| t.starts_with(expected.0) && t.ends_with(expected.1)), "{expected:?} in {told:#?}");
+    }
+    assert_eq!(told.len(), 6, "{told:#?}");
+}
+
+#[test]
+fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
+    let file = "broker = 5\n[server]\nlisten = 8080\nbody_limit = \"big\"\nmax_in_flight = 0\n[worker]\ndrain = 5\ngroup = \"A B\"\n\
+                first_pause = \"1m\"\nlongest_pause = \"1s\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n[relay]\nbatch = [1]\n";
+    let message = Setup::new().file("activelog.toml", file).variable("ACTIVELOG__STORAGE__READERS", "many").message();
+    for expected in [
+        "invalid configuration, 11 problems:",
+        "server.listen: must be an address with its port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"; got 8080 (from file ",
+        "server.body_limit: must be a size such as",
+        "server.max_in_flight: must be 1 to 1000000; got 0",
+        "worker.drain: must be a duration with its unit, such as \"500ms\", \"5s\" or \"1m 30s\"; got 5",
+        "worker.group: must be 1 to 100 of a-z",
+        "worker.longest_pause: must not be shorter than worker.first_pause; got 1s",
+        "log.format: must be one of text, json; got \"xml\"",
+        "log.filter: must be a filter",
+        "relay.batch: must be a whole number, not negative; got a list",
+        "storage.readers: must be a whole number, not negative; got \"many\" (from environment ACTIVELOG__STORAGE__READERS)",
+        "broker: is a section",
+    ] {
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+}
+
+#[test]
+fn what_is_empty_is_not_set() {
+    let loaded = Setup::new()
+        .file("activelog.yaml", "")
+        .variable("ACTIVELOG_LISTEN", "")
+        .variable("ACTIVELOG__SERVER__LISTEN", "")
+        .variable("ACTIVELOG_PORT", "tcp://10.0.0.1:80")
+        .good();
+    assert_eq!(origin(&loaded, "server.listen"), Origin::Default);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_with_the_reason() {
+    let missing = Setup::new().flags(|flags| flags.config = Some("none.toml".into())).message();
+    assert!(missing.contains("none.toml (flag --config)"), "{missing}");
+    let strange = Setup::new().file("a.ini", "").variable("ACTIVELOG_CONFIG", "a.ini").message();
+    assert!(strange.contains("must end in .toml, .yaml or .yml"), "{strange}");
+    let folder = Setup::new();
+    fs::create_dir(folder.folder.path().join("activelog.toml")).expect("a writable folder");
+    assert!(folder.message().contains("cannot read the configuration file"));
+    let list = Setup::new().file("a.yaml", "- 1\n").variable("ACTIVELOG_CONFIG", "a.yaml").message();
+    assert!(list.contains("is not valid"), "{list}");
+}
+
+#[test]
+fn secrets_are_never_told() {
+    let url = "postgres://ann:s3cret@db/log";
+    let loaded = Setup::new()
+        .variable("ACTIVELOG_DATABASE_URL", url)
+        .flags(|flags| flags.broker_url = Some("amqp://ann:s3cret@mq".to_owned()))
+        .good();
+    assert!(!format!("{loaded:?}").contains("s3cret"));
+    assert!(format!("{:?}", loaded.origins).contains("postgres://ann:***@db/log"));
+    // Neither where they were put in the wrong place, nor where the file is broken at that very line.
+    for (name, file) in [
+        ("activelog.toml", format!("[server]\nlisten = \"{url}\"\n")),
+        ("activelog.toml", format!("[storage]\ndatabase_url = \"my{url}\"\n")),
+        ("activelog.toml", format!("[storage]\ndatabase_url = \"{url}\n")),
+        ("activelog.toml", format!("database_url = {url}\n")),
+        ("activelog.toml", format!("[storage]\n\"{url}\" = 1 1\n")),
+    ] {
+        let message = Setup::new().file(name, &file).message();
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+    let yaml = format!("storage:\n  database_url: \"{url}\n x: [\n");
+    let message = Setup::new().file("a.yaml", &yaml).variable("ACTIVELOG_CONFIG", "a.yaml").message();
+    assert!(!message.contains("s3cret"), "{message}");
+}

@@ -1,0 +1,34 @@
+use tracing_subscriber::EnvFilter;
+
+use super::reader::Reader;
+
+/// `[log]`: what is logged, to standard error.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// Levels per module, as `tracing` filters are written: `info`, `warn,activelog=debug`.
+    pub filter: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl LogConfig {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let mut section = reader.section("log");
+        Self {
+            filter: section.get_if("filter", "info".to_owned(), |filter| {
+                let rule = || "must be a filter such as \"info\" or \"warn,activelog=debug\"".to_owned();
+                EnvFilter::try_new(filter).map(drop).map_err(|_| rule())
+            }),
+            format: section.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the test binaries and benchmarks share: real servers, started privately on loopback.
+#![expect(
+    dead_code,
+    unreachable_pub,
+    reason = "every test binary is a crate of its own and uses a part of this module"
+)]
+
+mod private_postgres;
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+pub use private_postgres::{PrivatePostgres, ServerMissing};
+
+/// Keeps the expectation above true in a binary that uses everything.
+struct NeverUsed;
+
+/// Whether a missing server fails the tests that need it instead of leaving them out: `ACTIVELOG_REQUIRE_SERVERS=1`.
+pub fn require_servers() -> bool {
+    std::env::var_os("ACTIVELOG_REQUIRE_SERVERS").is_some_and(|value| value == "1")
+}
+
+/// The PostgreSQL server of this test binary, started with the first use and stopped when the process ends, however it ends. `None`
+/// if there is none on this machine: the caller's test is left out, which is said on standard error.
+pub fn postgres() -> Option<&'static PrivatePostgres> {
+    static SERVER: OnceLock<Result<PrivatePostgres, ServerMissing>> = OnceLock::new();
+    match SERVER.get_or_init(PrivatePostgres::start) {
+        Ok(server) => Some(server),
+        Err(missing) => {
+            left_out(missing);
+            None
+        }
+    }
+}
+
+/// The URL of a new, empty database on [`postgres`].
+pub fn fresh_database() -> Option<String> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let server = postgres()?;
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server.create_database(&name);
+    Some(server.url(&name))
+}
+
+/// Says that a test is left out for want of a server, or fails it when servers are required.
+#[expect(clippy::print_stderr, clippy::panic, reason = "this is how a test speaks to whoever runs it")]
+pub fn left_out(missing: &ServerMissing) {
+    if require_servers() {
+        panic!("ACTIVELOG_REQUIRE_SERVERS=1, and {missing}");
+    }
+    eprintln!("LEFT OUT: {missing}");
+}
+
+/// Waits until `condition` answers something, trying again every few milliseconds; fails after `deadline`.
+#[expect(clippy::panic, reason = "a condition that never holds fails the test")]
+pub async fn eventually<T, F>(what: &str, deadline: Duration, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        if start.elapsed() > deadline {
+            panic!("{what}: not within {deadline:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
