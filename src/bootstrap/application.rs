@@ -12,10 +12,15 @@ use crate::config::Config;
 
 /// Everything a role works with.
 pub struct Application {
+    /// The machine's clock.
     pub clock: Arc<dyn Clock>,
+    /// New ids.
     pub ids: Arc<dyn IdGenerator>,
+    /// The database.
     pub storage: Storage,
+    /// Runs transactions on it.
     pub orchestrator: Orchestrator<dyn Repositories>,
+    /// The activity log on it.
     pub log: ActivityLog,
 }
 

@@ -1,3 +1,5 @@
+use std::io::Write;
+
 use activelog_application::ports::Clock;
 use activelog_infrastructure::clock::SystemClock;
 use activelog_interfaces::cli::{
@@ -7,7 +9,7 @@ use activelog_interfaces::cli::{
 
 use super::{Application, Lifecycle, Role, SchemaPolicy, run_role};
 use crate::{
-    commands::{CommandError, ExitStatus, import_activities, tail_events},
+    commands::{CommandError, ExitStatus, open_import, run_import, tail_events, written},
     config::Config,
 };
 
@@ -47,27 +49,32 @@ async fn role(role: Role, args: &RoleArgs, config: &Config, lifecycle: &Lifecycl
 
 async fn migrate(config: &Config) -> Result<ExitStatus, CommandError> {
     let application = open(config, SchemaPolicy::Migrate).await?;
-    tracing::info!(storage = application.storage.description, "the schema is up to date");
+    let done = format!("The schema is up to date: {}\n", application.storage.description);
     application.close().await;
-    Ok(ExitStatus::Done)
+    written(std::io::stdout().write_all(done.as_bytes()))
 }
 
 async fn import(args: &ImportArgs, config: &Config, lifecycle: &Lifecycle) -> Result<ExitStatus, CommandError> {
-    let now = SystemClock.now();
+    // The file first: a wrong one must not touch a database.
+    let session = open_import(args, SystemClock.now())?;
     if args.dry_run {
-        return import_activities(args, &DryRun::default(), now, &lifecycle.stop).await;
+        return run_import(session, args, &DryRun::default(), &lifecycle.stop).await;
     }
     let application = open(config, SchemaPolicy::Migrate).await?;
     let importer = UseCaseImporter::new(application.log.clone(), args.source);
-    let outcome = import_activities(args, &importer, now, &lifecycle.stop).await;
-    application.close().await;
-    outcome
+    let work = async {
+        let outcome = run_import(session, args, &importer, &lifecycle.stop).await;
+        application.close().await;
+        outcome
+    };
+    // Rows that are not finished in time are imported when it is run again.
+    lifecycle.hard_stop.run_until_cancelled(work).await.unwrap_or(Ok(ExitStatus::Interrupted))
 }
 
 async fn tail(args: &TailArgs, config: &Config, lifecycle: &Lifecycle) -> Result<ExitStatus, CommandError> {
     let application = open(config, SchemaPolicy::Refuse).await?;
     let journal = application.storage.journal.clone();
-    let outcome = tail_events(journal, args, &mut std::io::stdout(), &lifecycle.stop).await;
+    let outcome = tail_events(journal, args, &mut std::io::BufWriter::new(std::io::stdout()), &lifecycle.stop).await;
     application.close().await;
     outcome
 }

@@ -6,7 +6,7 @@ use activelog_application::{
 };
 use activelog_interfaces::http::HttpOptions;
 
-use crate::config::{RelayConfig, ServerConfig, WorkerConfig};
+use crate::config::{DatabaseUrl, RelayConfig, ServerConfig, StorageConfig, WorkerConfig};
 
 pub(super) fn http(config: &ServerConfig) -> HttpOptions {
     HttpOptions {
@@ -32,4 +32,13 @@ pub(super) fn failure_policy(config: &WorkerConfig) -> FailurePolicy {
 
 pub(super) fn consumer(config: &WorkerConfig) -> ConsumerOptions {
     ConsumerOptions { memory: config.memory.as_usize(), drain: config.drain }
+}
+
+/// How many handlers run at once. On PostgreSQL at most half of the connections, so that requests in the same process find one.
+pub(super) fn concurrency(worker: &WorkerConfig, storage: &StorageConfig) -> usize {
+    let wanted = worker.concurrency as usize;
+    match storage.database_url {
+        DatabaseUrl::Sqlite { .. } => wanted,
+        DatabaseUrl::Postgres { .. } => wanted.min(storage.max_connections as usize / 2).max(1),
+    }
 }

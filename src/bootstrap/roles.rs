@@ -139,7 +139,7 @@ impl Parts {
             if role.has_worker() {
                 let retries = RetryLayer::new(
                     options::failure_policy(&config.worker),
-                    config.worker.concurrency as usize,
+                    options::concurrency(&config.worker, &config.storage),
                     lifecycle.stop.clone(),
                 );
                 let part = new_worker(config, application, &broker, retries.clone())?;

@@ -12,13 +12,21 @@ use crate::config::{DatabaseUrl, SecretUrl, StorageConfig};
 pub struct Storage {
     /// For people: `sqlite ./activelog-data/activelog.db`, without secrets.
     pub description: String,
+    /// Begins units of work.
     pub units: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
+    /// The relay's side of the outbox.
     pub outbox: Arc<dyn OutboxStore>,
+    /// The published events.
     pub journal: Arc<dyn Journal>,
+    /// How far consumer groups are.
     pub positions: Arc<dyn GroupPositions>,
+    /// Who owns which partition.
     pub leases: Arc<dyn LeaseStore>,
+    /// Reads, for showing.
     pub queries: Arc<dyn Queries>,
+    /// Rings when this process has recorded events.
     pub outbox_signal: Signal,
+    /// Rings when this process has published events.
     pub journal_signal: Signal,
     close: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }

@@ -105,7 +105,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// How a command ends that only had to write: a reader that went away (`| head`) has what it wanted.
-pub(super) fn written(result: std::io::Result<()>) -> Result<ExitStatus, CommandError> {
+pub(crate) fn written(result: std::io::Result<()>) -> Result<ExitStatus, CommandError> {
     match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CommandError::failed(format!("cannot write: {error}")))

@@ -84,7 +84,8 @@ pub struct Milestones {
     pub tenth: Option<(Uuid, Timestamp)>,
     /// See `first`.
     pub hundredth: Option<(Uuid, Timestamp)>,
-    /// Per UTC day with an activity, ascending: the first activity by (date, id) of that day.
+    /// Per UTC day with an activity, ascending: the first activity by (date, id) of that day. A store may leave out days that
+    /// do not matter to the first streak.
     pub days: Vec<(Date, Uuid, Timestamp)>,
     /// Per type with any distance: the longest; among equals the first by (date, id).
     pub longest: Vec<Effort>,

@@ -21,6 +21,7 @@ mod json_object;
 mod layers;
 mod openapi;
 mod problem;
+mod problem_kind;
 mod routes;
 mod run;
 mod server;

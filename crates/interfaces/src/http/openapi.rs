@@ -77,7 +77,6 @@ const fn later(status: &'static str, name: &'static str, slug: &'static str, des
 const PROBLEMS: &[Shared] = &[
     shared("400", "BadRequest", "invalid-parameter", "A parameter or header breaks a rule, or the body is not JSON."),
     shared("404", "NotFound", "not-found", "There is no such thing."),
-    shared("405", "MethodNotAllowed", "method-not-allowed", "Allow says which methods apply."),
     shared("408", "BodyTimeout", "body-timeout", "The body took too long to arrive."),
     later("409", "KeyInUse", "idempotency-key-in-use", "A request with this key is still being worked on."),
     shared(
@@ -137,10 +136,8 @@ impl Shared {
         if self.retry_after {
             response = response.header("Retry-After", text_header("After how many seconds to try again."));
         }
-        match self.status {
-            "405" => response = response.header("Allow", text_header("The methods that apply.")),
-            "412" => response = response.header("ETag", text_header("The current version in quotes.")),
-            _ => {}
+        if self.status == "412" {
+            response = response.header("ETag", text_header("The current version in quotes."));
         }
         response.build()
     }
@@ -174,6 +171,7 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     }
     if method != "get" {
         statuses.extend(["408", "413"]);
+        parameters.push(traceparent());
     }
     if has_body {
         statuses.push("415");
@@ -213,6 +211,16 @@ fn request_id() -> Parameter {
     let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build();
     let text = "The request's id, if the client chooses it; it becomes the correlation id of everything that follows.";
     optional("X-Request-Id", ParameterIn::Header).description(Some(text)).schema(Some(schema)).build()
+}
+
+fn traceparent() -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    let text = "The caller's W3C trace context; the events this causes carry it on, with `tracestate`.";
+    optional("traceparent", ParameterIn::Header)
+        .description(Some(text))
+        .schema(Some(schema))
+        .example(Some(json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")))
+        .build()
 }
 
 fn idempotency_key() -> Parameter {

@@ -39,8 +39,9 @@ pub struct HttpOptions {
     pub max_in_flight: usize,
     /// How many requests per second one client address may make; more are answered with 429. `None`: any number.
     pub rate_limit_per_second: Option<u32>,
-    /// How long a request may take: a body to arrive (408 after it), a transaction to commit or a read to answer (503
-    /// after it).
+    /// How long a body may take to arrive (408 after it).
+    pub body_timeout: Duration,
+    /// How long a transaction may take to commit, or a read to answer (503 after it).
     pub request_timeout: Duration,
     /// How long `/health` and `/health/ready` wait for the components.
     pub health_timeout: Duration,
@@ -52,7 +53,8 @@ impl Default for HttpOptions {
             body_limit: 64 * 1024,
             max_in_flight: 1_024,
             rate_limit_per_second: None,
-            request_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(60),
             health_timeout: Duration::from_secs(2),
         }
     }

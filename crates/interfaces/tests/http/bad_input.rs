@@ -63,7 +63,7 @@ async fn values_out_of_bounds_are_told_the_bounds() {
         ("user_id", json!("nobody"), "UUID"),
         ("user_id", json!("{01929d5e-0000-7000-8000-0000000000aa}"), "UUID"),
         ("activity_date", json!("0001-01-01"), "between 1900"),
-        ("activity_date", json!("9999-12-31T23:59:59Z"), "between 1900"),
+        ("activity_date", json!("9999-12-01T23:59:59Z"), "between 1900"),
         ("activity_date", json!("2026-02-30"), "RFC 3339"),
         ("activity_date", json!("2026-03-12T06:30:00"), "RFC 3339"),
         ("activity_date", json!(1_773_338_400), "string"),

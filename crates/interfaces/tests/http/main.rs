@@ -1,5 +1,7 @@
 //! The HTTP API by requests to its router: every rule of the contract, and what is refused and how.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod activities;
 mod api;
 mod bad_input;
@@ -8,6 +10,7 @@ mod description;
 mod failures;
 mod idempotency;
 mod lists;
+mod logging;
 mod pages;
 mod server;
 mod storage;

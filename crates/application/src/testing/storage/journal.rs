@@ -37,15 +37,9 @@ async fn a_partition_is_read_in_order(storage: Storage) -> Checked {
     storage.journal.append(&events[..4]).await?;
     storage.journal.append(&[event(&key_in(Partition(8), 0), 1)]).await?;
     storage.journal.append(&events[4..]).await?;
-    for (after, limit, expected) in [
-        (0, 100, 1..11),
-        (0, 3, 1..4),
-        (3, 4, 4..8),
-        (9, 5, 10..11),
-        (10, 5, 0..0),
-        (1 << 40, 5, 0..0),
-        (4, 0, 0..0),
-    ] {
+    for (after, limit, expected) in
+        [(0, 100, 1..11), (0, 3, 1..4), (3, 4, 4..8), (9, 5, 10..11), (10, 5, 0..0), (1 << 40, 5, 0..0), (4, 0, 0..0)]
+    {
         let entries = storage.journal.read(partition, after, limit).await?;
         let expected: Vec<u64> = expected.collect();
         let positions: Vec<u64> = entries.iter().map(|e| e.position).collect();

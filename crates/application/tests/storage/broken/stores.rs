@@ -176,10 +176,9 @@ pub(crate) struct Robber {
 #[async_trait]
 impl LeaseStore for Robber {
     async fn heartbeat(&self, scope: &str, member: &str, of: u16, ttl: Duration) -> Result<Membership, StorageError> {
-        let mut members = self.members.lock().expect("not poisoned").clone();
-        members.remove(&(scope.to_owned(), member.to_owned()));
-        for (_, other) in members.iter().filter(|(of, _)| of == scope) {
-            self.inner.expire_member(scope, other);
+        let others = self.members.lock().expect("not poisoned").clone();
+        for (of, other) in others.iter().filter(|(of, other)| of == scope && other != member) {
+            self.inner.leave(of, other).await?;
         }
         self.members.lock().expect("not poisoned").insert((scope.to_owned(), member.to_owned()));
         self.inner.heartbeat(scope, member, of, ttl).await

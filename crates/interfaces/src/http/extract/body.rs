@@ -101,10 +101,10 @@ async fn read(request: Request, http: &Http) -> Result<Bytes, Problem> {
             }
         }
     };
-    match tokio::time::timeout(options.request_timeout, reading).await {
+    match tokio::time::timeout(options.body_timeout, reading).await {
         Ok(read) => read,
         Err(_) => {
-            let detail = format!("The body did not arrive within {} s.", options.request_timeout.as_secs_f64());
+            let detail = format!("The body did not arrive within {} s.", options.body_timeout.as_secs_f64());
             Err(closing(Problem::new(ProblemKind::BODY_TIMEOUT, detail)))
         }
     }

@@ -25,7 +25,7 @@ use crate::http::{
     post,
     path = "/activities",
     tag = "activities",
-    request_body(content = inline(NewActivityBody), content_type = "application/json"),
+    request_body(content = NewActivityBody, content_type = "application/json"),
     responses((
         status = 201,
         description = "Stored.",
