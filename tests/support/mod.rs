@@ -73,3 +73,16 @@ where
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// The seed of a test's random choices: a new one each time, or that of `ACTIVELOG_TEST_SEED`. It is printed, so that a failure can be
+/// repeated.
+#[expect(clippy::print_stderr, clippy::expect_used, reason = "this is how a test speaks to whoever runs it")]
+pub fn seed(test: &str) -> u64 {
+    let chosen = std::env::var_os("ACTIVELOG_TEST_SEED");
+    let seed = chosen.map_or_else(
+        || fastrand::u64(..),
+        |text| text.to_str().and_then(|text| text.parse().ok()).expect("ACTIVELOG_TEST_SEED is a number"),
+    );
+    eprintln!("{test}: ACTIVELOG_TEST_SEED={seed}");
+    seed
+}

@@ -1,0 +1,35 @@
+//! The program itself: the binary as users run it, with a data folder of its own, stopped, killed and misused as it will be in life.
+#![cfg(all(unix, feature = "sqlite"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and tells by printing"
+)]
+
+#[path = "program/aborts.rs"]
+mod aborts;
+#[path = "program/bad_starts.rs"]
+mod bad_starts;
+#[path = "program/client.rs"]
+mod client;
+#[path = "program/importing.rs"]
+mod importing;
+#[path = "program/killing.rs"]
+mod killing;
+#[path = "program/load.rs"]
+mod load;
+#[path = "program/outage.rs"]
+mod outage;
+#[path = "program/process.rs"]
+mod process;
+#[path = "program/roles.rs"]
+mod roles;
+#[path = "program/stopping.rs"]
+mod stopping;
+#[path = "program/store.rs"]
+mod store;
+mod support;
+#[path = "program/tools.rs"]
+mod tools;
