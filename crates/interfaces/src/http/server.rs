@@ -16,16 +16,20 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait after a failed accept that will not have gone away at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
+/// How many connections are open at once; more wait in the listener's backlog.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// How long requests under way may take after a stop. Their transactions go on to their end in any case.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// Serves `router` on `listener` until `stop` is cancelled; then takes no new connection, closes idle ones, and returns once the
-/// requests under way have been answered.
-///
-/// Waiting has no deadline of its own. Dropping the future closes the connections at once; transactions under way still go on to
-/// their end.
+/// requests under way have been answered, or after five seconds: a client that does not finish its request must not keep the
+/// process. Dropping the future closes the connections at once; transactions under way still go on to their end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = stop.cancelled() => break,
         };
@@ -45,7 +49,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
     drop(listener);
     tracing::debug!(connections = connections.len(), "waiting for requests under way");
-    while connections.join_next().await.is_some() {}
+    let answered = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, answered).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closing connections whose requests do not end");
+        connections.shutdown().await;
+    }
     Ok(())
 }
 
