@@ -20,19 +20,19 @@ async fn a_lost_lease_completes_nothing() {
     record(&database, std::slice::from_ref(&event), 1).await;
     let old = relay_leases(&database, "a", TTL).await.remove(usize::from(partition.0));
     database.release("a", std::slice::from_ref(&old)).await.unwrap();
-    let refused = database.complete_oldest(&old, partition, 10).await.expect_err("given back");
+    let refused = database.complete_oldest(std::slice::from_ref(&old), 10).await.expect_err("given back");
     assert_eq!(refused.kind, StorageErrorKind::Fenced);
     let new = relay_leases(&database, "b", TTL).await;
     assert_eq!(new, relay_leases(&database, "b", TTL).await, "renewing keeps the epoch");
-    let refused = database.complete_oldest(&old, partition, 10).await.expect_err("with another owner");
+    let refused = database.complete_oldest(std::slice::from_ref(&old), 10).await.expect_err("with another owner");
     assert_eq!(refused.kind, StorageErrorKind::Fenced);
     let row = database.pending(partition, 0, 10).await.unwrap()[0].id;
-    let refused = database.complete(&old, partition, &[row]).await.expect_err("with another owner");
+    let refused = database.complete(&old, &[row]).await.expect_err("with another owner");
     assert_eq!(refused.kind, StorageErrorKind::Fenced);
     assert_eq!(database.depth().await.unwrap().events, 1);
     let lease = new.iter().find(|lease| lease.partition == partition).expect("b has what was free");
-    assert_eq!(database.complete(lease, partition, &[row, row + 1]).await.unwrap(), 1);
-    assert_eq!(database.complete(lease, partition, &[row]).await.unwrap(), 0, "it is no longer there");
+    assert_eq!(database.complete(lease, &[row, row + 1]).await.unwrap(), 1);
+    assert_eq!(database.complete(lease, &[row]).await.unwrap(), 0, "it is no longer there");
     assert_eq!(database.read(partition, 0, 10).await.unwrap()[0].event, event);
 }
 

@@ -19,7 +19,7 @@ async fn positions_have_no_gaps_under_concurrent_writers() {
         writers.push(tokio::spawn(async move {
             for key in keys.iter().cycle().take(60) {
                 let partition = partition_of(key);
-                database.complete_oldest(&leases[usize::from(partition.0)], partition, 7).await.unwrap();
+                database.complete_oldest(std::slice::from_ref(&leases[usize::from(partition.0)]), 7).await.unwrap();
             }
         }));
     }
@@ -87,6 +87,6 @@ async fn commits_ring_the_signals() {
     tokio::time::timeout(Duration::from_secs(5), outbox.wait(long)).await.expect("the commit rang");
     let partition = partition_of("a");
     let leases = relay_leases(&database, "m", long).await;
-    database.complete_oldest(&leases[usize::from(partition.0)], partition, 1).await.unwrap();
+    database.complete_oldest(std::slice::from_ref(&leases[usize::from(partition.0)]), 1).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), journal.wait(long)).await.expect("the move rang");
 }

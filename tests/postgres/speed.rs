@@ -140,7 +140,7 @@ async fn measure_moves() {
     let leases = relay_leases(&database, "m", Duration::from_secs(60)).await;
     let start = Instant::now();
     for lease in &leases {
-        while database.complete_oldest(lease, lease.partition, 500).await.unwrap() > 0 {}
+        while database.complete_oldest(std::slice::from_ref(lease), 500).await.unwrap() > 0 {}
     }
     report("moves", EVENTS, start.elapsed());
 }

@@ -1,5 +1,6 @@
 //! What the broker on the journal promises beyond the conformance suite: members that die, storage that fails, leases
 //! that are lost. Time is paused: it moves when everything waits.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

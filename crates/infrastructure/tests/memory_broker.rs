@@ -1,4 +1,5 @@
 //! What the broker in memory promises beyond the conformance suite: recording, and a bounded history.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

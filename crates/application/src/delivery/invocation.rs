@@ -114,13 +114,13 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EventHandler<E, U>> In
         match taken.await {
             Ok(Taken::Committed) => Ok(Handled::Committed),
             Ok(Taken::AlreadyTaken) => Ok(Handled::AlreadyTaken),
-            Err(error) => Err(classify(error)),
+            Err(error) => Err(classify(error, name)),
         }
     }
 }
 
-/// Tells the handler's failures from those of its surroundings.
-fn classify(error: OrchestratorError) -> InvocationError {
+/// Tells the failures of `handler` from those of its surroundings.
+fn classify(error: OrchestratorError, handler: &'static str) -> InvocationError {
     match error {
         OrchestratorError::Rejected { use_case, reason } => match reason.downcast::<Refusal>().map(|r| r.0) {
             Ok(HandlerError::Permanent(source)) => InvocationError::Permanent(source),
@@ -131,6 +131,8 @@ fn classify(error: OrchestratorError) -> InvocationError {
         OrchestratorError::Storage { ref source, .. } if source.is_transient() => {
             InvocationError::Unavailable(error.into())
         }
+        // A database that does not answer to begin or commit is not the handler's doing.
+        OrchestratorError::TimedOut { use_case, .. } if use_case != handler => InvocationError::Unavailable(error.into()),
         OrchestratorError::Unknown { .. } | OrchestratorError::Closed => InvocationError::Unavailable(error.into()),
         other => InvocationError::Failed(other.into()),
     }

@@ -10,7 +10,6 @@ mod description;
 mod failures;
 mod idempotency;
 mod lists;
-mod logging;
 mod pages;
 mod server;
 mod storage;

@@ -2,5 +2,7 @@
 
 mod format;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use tail::{TailError, tail};

@@ -37,8 +37,8 @@ async fn positions_have_no_gaps_whoever_completes_when() {
             let rows = scratch.database.pending(partition, 0, 7).await.expect("reads");
             let rows: Vec<i64> = rows.iter().rev().map(|row| row.id).collect();
             // Some of these rows have been moved by the others meanwhile.
-            scratch.database.complete(lease, partition, &rows).await.expect("completes");
-            while scratch.database.complete_oldest(lease, partition, 5).await.expect("completes") > 0 {}
+            scratch.database.complete(lease, &rows).await.expect("completes");
+            while scratch.database.complete_oldest(std::slice::from_ref(lease), 5).await.expect("completes") > 0 {}
         }
     });
     join_all(moves).await;
@@ -64,7 +64,7 @@ async fn rows_are_moved_as_they_are_and_in_their_order() {
     let leases = leases(&scratch.database, "relay", "a").await;
     let rows: Vec<i64> =
         scratch.database.pending(partition, 0, 10).await.expect("reads").iter().rev().map(|row| row.id).collect();
-    assert_eq!(scratch.database.complete(of(&leases, partition), partition, &rows).await.expect("completes"), 5);
+    assert_eq!(scratch.database.complete(of(&leases, partition), &rows).await.expect("completes"), 5);
     let entries = scratch.database.read(partition, 0, 10).await.expect("reads");
     assert_eq!(entries.into_iter().map(|entry| entry.event).collect::<Vec<_>>(), events);
     // All of it comes back from a read over all partitions too, and none of it twice.
@@ -80,13 +80,13 @@ async fn who_lost_the_lease_changes_nothing() {
     let partition = partition_of(&event.partition_key);
     let old = leases(&scratch.database, "relay", "a").await;
     scratch.database.leave("relay", "a").await.expect("leaves");
-    let released = scratch.database.complete_oldest(of(&old, partition), partition, 10).await;
+    let released = scratch.database.complete_oldest(std::slice::from_ref(of(&old, partition)), 10).await;
     assert_eq!(released.err().map(|error| error.kind), Some(StorageErrorKind::Fenced));
     let new = leases(&scratch.database, "relay", "b").await;
-    let stale = scratch.database.complete_oldest(of(&old, partition), partition, 10).await;
+    let stale = scratch.database.complete_oldest(std::slice::from_ref(of(&old, partition)), 10).await;
     assert_eq!(stale.err().map(|error| error.kind), Some(StorageErrorKind::Fenced));
     assert_eq!(positions(&scratch, partition).await, Vec::<u64>::new());
-    assert_eq!(scratch.database.complete_oldest(of(&new, partition), partition, 10).await.ok(), Some(1));
+    assert_eq!(scratch.database.complete_oldest(std::slice::from_ref(of(&new, partition)), 10).await.ok(), Some(1));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn an_event_that_is_in_the_journal_already_only_leaves_the_outbox() {
         scratch.database.append(&[events[0].clone(), events[0].clone()]).await.expect("appends");
     }
     let leases = leases(&scratch.database, "relay", "a").await;
-    assert_eq!(scratch.database.complete_oldest(of(&leases, partition), partition, 10).await.ok(), Some(1));
+    assert_eq!(scratch.database.complete_oldest(std::slice::from_ref(of(&leases, partition)), 10).await.ok(), Some(1));
     assert_eq!(positions(&scratch, partition).await, [1]);
 }
 

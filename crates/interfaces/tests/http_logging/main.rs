@@ -1,4 +1,14 @@
-//! What is logged: the server's faults, once each; the clients' not at all above debug.
+//! What is logged: the server's faults, once each; the clients' not at all above debug. A program of its
+//! own: which log lines are wanted is remembered for the whole process.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[expect(dead_code, reason = "shared with the tests of the API, which use more of it")]
+#[path = "../http/api.rs"]
+mod api;
+#[expect(dead_code, reason = "shared with the tests of the API, which use more of it")]
+#[path = "../http/storage.rs"]
+mod storage;
 
 use std::{
     io,
