@@ -67,26 +67,31 @@ impl Store {
     /// Fails unless every chain is there whole, or not at all. Answers how many are.
     pub(crate) async fn whole_chains(&self) -> i64 {
         let chains = self.numbers(CHAINS).await;
-        assert!(
-            chains.windows(2).all(|pair| pair[0] == pair[1]),
-            "activities, notifications, totals and events differ: {chains:?}"
-        );
+        assert!(all_equal(&chains), "activities, notifications, totals and events differ: {chains:?}");
         chains[0]
     }
 
     /// Waits until everything is delivered, then fails unless there are exactly `activities`, each with its effects once.
     pub(crate) async fn settles_with(&self, activities: i64) {
         assert_eq!(self.whole_chains().await, activities);
-        let all_equal = |numbers: Vec<i64>| numbers.windows(2).all(|pair| pair[0] == pair[1]).then_some(numbers);
+        self.settles().await;
+        assert_eq!(self.whole_chains().await, activities);
+    }
+
+    /// Waits until everything is delivered, then fails unless what was counted is what is there.
+    pub(crate) async fn settles(&self) {
         eventually("every event is published and handled", PATIENCE, async || {
             (self.numbers(UNDELIVERED).await == [0, 0]).then_some(())
         })
         .await;
         for figures in [EFFECTS, MINUTES] {
             let numbers = self.numbers(figures).await;
-            assert!(all_equal(numbers.clone()).is_some(), "effects differ from totals: {numbers:?} of {figures}");
+            assert!(all_equal(&numbers), "effects differ from totals: {numbers:?} of {figures}");
         }
-        assert_eq!(self.whole_chains().await, activities);
         assert_eq!(self.numbers(GAPS).await, [0], "the journal has gaps");
     }
+}
+
+fn all_equal(numbers: &[i64]) -> bool {
+    numbers.windows(2).all(|pair| pair[0] == pair[1])
 }
