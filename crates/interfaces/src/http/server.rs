@@ -16,11 +16,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait after a failed accept that will not have gone away at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long requests under way may take to be answered after a stop. Less than the whole process has, so that a client that never
+/// finishes its request does not make an orderly stop a failed one.
+const DRAIN: Duration = Duration::from_secs(8);
+
 /// Serves `router` on `listener` until `stop` is cancelled; then takes no new connection, closes idle ones, and returns once the
-/// requests under way have been answered.
+/// requests under way have been answered, or a few seconds have passed.
 ///
-/// Waiting has no deadline of its own. Dropping the future closes the connections at once; transactions under way still go on to
-/// their end.
+/// Dropping the future closes the connections at once; so does the end of the wait. Transactions under way still go on to their end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
@@ -45,7 +48,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
     drop(listener);
     tracing::debug!(connections = connections.len(), "waiting for requests under way");
-    while connections.join_next().await.is_some() {}
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closing connections whose requests did not end in time");
+        connections.shutdown().await;
+    }
     Ok(())
 }
 
