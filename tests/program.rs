@@ -1,7 +1,6 @@
 //! The program itself: the binary as users run it, with a data folder of its own, stopped, killed and misused as it will be in life.
 #![cfg(all(unix, feature = "sqlite"))]
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,

@@ -6,6 +6,11 @@ use activelog_infrastructure::broker::{BrokerRegistry, BrokerResources, JournalR
 use super::Storage;
 use crate::config::{BrokerConfig, RequiredDurability};
 
+/// Refuses a URL that can never be connected, before anything is opened.
+pub(super) fn check_broker(config: &BrokerConfig) -> anyhow::Result<()> {
+    Ok(BrokerRegistry::with_builtin().check(config.url.expose())?)
+}
+
 /// Connects the broker of the configuration's URL.
 pub(super) async fn connect_broker(
     config: &BrokerConfig,

@@ -14,7 +14,9 @@ use activelog_interfaces::{
 use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{Application, Lifecycle, SchemaPolicy, announcement::announce, health::ProcessHealth, options};
+use super::{
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth, options,
+};
 use crate::config::Config;
 
 /// Which parts a process runs.
@@ -65,10 +67,14 @@ pub async fn run_role(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<bool> {
     let work = async {
-        // Before anything else, so that a port that is taken is told before a database is touched.
+        // Before anything else, so that a wrong URL or a port that is taken is told before a database is touched.
+        let needs_broker = role.has_relay() || role.has_worker();
+        if needs_broker {
+            check_broker(&config.broker)?;
+        }
         let listener = if role.has_api() { Some(listen(config).await?) } else { None };
         let application = Application::open(config, schema).await?;
-        let broker = if role.has_relay() || role.has_worker() { Some(application.broker(config).await?) } else { None };
+        let broker = if needs_broker { Some(application.broker(config).await?) } else { None };
         let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         announce(role, &application, broker.as_ref(), address);

@@ -69,6 +69,13 @@ async fn open_sqlite(
     schema: SchemaPolicy,
 ) -> anyhow::Result<Storage> {
     use activelog_infrastructure::persistence::sqlite::{SqliteDatabase, SqliteOptions};
+    // Opening makes the file, which is the start of bringing it up to date.
+    if schema == SchemaPolicy::Refuse && !tokio::fs::try_exists(path).await.unwrap_or(true) {
+        anyhow::bail!(
+            "there is no database at {}: make it with `activelog migrate`, or name another with --data-dir or --database-url",
+            path.display()
+        );
+    }
     let mut options = SqliteOptions::new(path);
     options.readers = config.readers;
     options.acquire_timeout = config.acquire_timeout;

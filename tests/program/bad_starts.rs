@@ -78,7 +78,8 @@ async fn the_data_folder_is_not_writable() {
 async fn the_database_url_is_wrong() {
     let setting = Setting::sqlite();
     for url in ["mysql://anna:hush@db/x", "activelog.db", "sqlite::memory:", "postgres:x"] {
-        let error = refused(&setting, serve(&setting, &["--database-url", url]), 2, &["storage.database_url", "sqlite:"]).await;
+        let error =
+            refused(&setting, serve(&setting, &["--database-url", url]), 2, &["storage.database_url", "sqlite:"]).await;
         assert!(!error.contains("hush"), "{error}");
     }
 }
@@ -138,7 +139,9 @@ async fn the_schema_does_not_fit() {
     .await
     .unwrap();
     connection.close().await.unwrap();
-    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["serve", "--no-migrate", "--listen", "127.0.0.1:0"], &["migrate"]] {
+    for arguments in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["serve", "--no-migrate", "--listen", "127.0.0.1:0"], &["migrate"]]
+    {
         refused(&setting, setting.command(arguments), 1, &["9999", "upgrade the program"]).await;
     }
 }
@@ -167,7 +170,7 @@ async fn a_key_is_unknown() {
     let setting = Setting::sqlite();
     let mut command = serve(&setting, &[]);
     command.env("ACTIVELOG__SERVER__LISTN", "127.0.0.1:1");
-    refused(&setting, command, 2, &["ACTIVELOG__SERVER__LISTN", "unknown key", "LISTEN"]).await;
+    refused(&setting, command, 2, &["ACTIVELOG__SERVER__LISTN", "unknown key", "did you mean server.listen?"]).await;
     fs::write(setting.folder().join("other.toml"), "[sever]\nlisten = \"127.0.0.1:1\"\n[relay]\nbatsh = 1\n").unwrap();
     let named = serve(&setting, &["--config", "other.toml"]);
     refused(&setting, named, 2, &["sever", "relay.batsh", "other.toml", "did you mean relay.batch?"]).await;
@@ -181,12 +184,14 @@ async fn the_broker_does_not_fit() {
     for (url, hints) in [
         ("rabbit://localhost", &["unknown broker scheme", "database"][..]),
         ("nats://anna:hush@localhost", &["compiled without", "--features nats"]),
-        ("memory", &["scheme"]),
     ] {
         let error = refused(&setting, serve(&setting, &["--broker-url", url]), 1, hints).await;
         assert!(!error.contains("hush"), "{error}");
     }
+    refused(&setting, serve(&setting, &["--broker-url", "memory"]), 2, &["broker.url", "database:"]).await;
+    // What it offers is known once it is connected.
+    assert!(setting.run(&["migrate"]).await.status.success());
     let mut command = serve(&setting, &["--broker-url", "memory:"]);
     command.env("ACTIVELOG__BROKER__REQUIRE_DURABILITY", "power-loss");
-    refused(&setting, command, 1, &["memory", "require_durability"]).await;
+    refused(&setting, command, 1, &["broker memory", "`database:`", "require less durability"]).await;
 }

@@ -18,9 +18,10 @@ const ROWS: u32 = 10_000;
 /// The bulk export of somebody who has done a lot: commas, quotes and line feeds in texts, two columns of the same name.
 fn export(seed: u64) -> String {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut text = "\u{feff}Activity ID,Activity Date,Activity Name,Activity Type,Activity Description,Elapsed Time,Distance,\
+    let mut text =
+        "\u{feff}Activity ID,Activity Date,Activity Name,Activity Type,Activity Description,Elapsed Time,Distance,\
                     Commute,Elapsed Time,Moving Time,Distance,Calories\n"
-        .to_owned();
+            .to_owned();
     for id in 0..ROWS {
         let (year, month, day) = (random.u16(2012..2026), random.usize(..12), random.u8(1..=28));
         let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][month];
@@ -99,6 +100,7 @@ async fn an_import_beside_serve() {
     let serve = setting.start("serve").await;
     let client = Client::new(serve.base());
     let importing = run(setting.command(&["import", "activities.csv.gz", "--user", USER, "--output", "json"]));
+    let t0 = std::time::Instant::now();
     let mut importing = std::pin::pin!(importing);
     let other = crate::client::activity(uuid::Uuid::from_u128(7), 1, 10);
     let mut created = 0;
@@ -108,6 +110,7 @@ async fn an_import_beside_serve() {
             _ = client.create(&other) => created += 1,
         }
     };
+    eprintln!("T imported {:?} {created}", t0.elapsed());
     assert!(output.status.success(), "{output:?}");
     assert!(created > 0, "requests are answered while the import runs");
     // The request under way when the import ended may be stored or not.
@@ -115,6 +118,12 @@ async fn an_import_beside_serve() {
     assert!((0..=1).contains(&(stored - i64::from(ROWS) - created)), "{stored} stored, {created} created");
     let (code, report) = import(&setting, "activities.csv.gz").await;
     assert_eq!((code, figures(&report)), (Some(0), [0, ROWS.into(), 0]));
-    setting.store.settles().await;
+    eventually("what was imported is published", PATIENCE, async || {
+        (setting.store.numbers("SELECT count(*) FROM outbox").await == [0]).then_some(())
+    })
+    .await;
+    let handled = async || setting.store.numbers("SELECT count(*) FROM inbox").await[0];
+    let more = handled().await + 100;
+    eventually("and handled", PATIENCE, async || (handled().await >= more.min(3 * stored)).then_some(())).await;
     serve.stop().await;
 }

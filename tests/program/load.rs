@@ -2,7 +2,7 @@
 //! were told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -41,6 +41,16 @@ impl Attempts {
     /// How many were answered with 201.
     pub(crate) fn acknowledged(&self) -> usize {
         self.lock().values().filter(|attempt| attempt.told.is_some()).count()
+    }
+
+    /// Takes out the requests that were answered with 201. Answers the activities' ids, which differ.
+    pub(crate) fn take_acknowledged(&self) -> BTreeSet<Uuid> {
+        let mut attempts = self.lock();
+        let before = attempts.len();
+        let ids: BTreeSet<Uuid> = attempts.values().filter_map(|attempt| attempt.told.as_ref()?.parse().ok()).collect();
+        attempts.retain(|_, attempt| attempt.told.is_none());
+        assert_eq!(ids.len(), before - attempts.len(), "two requests were told the same id");
+        ids
     }
 
     /// Sends every request again, under its key. Fails unless each ends in one activity, and those that were told before in the one

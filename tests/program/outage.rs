@@ -41,8 +41,10 @@ async fn serve_waits_for_its_database_and_goes_on() {
         (client.status("/health/ready").await == StatusCode::OK).then_some(())
     })
     .await;
-    created(client.request(Method::POST, "/activities").json(&activity(Uuid::from_u128(1), 1, 10)).send().await.unwrap())
-        .await;
+    created(
+        client.request(Method::POST, "/activities").json(&activity(Uuid::from_u128(1), 1, 10)).send().await.unwrap(),
+    )
+    .await;
     let away = Attempts::default();
     away.lock().insert("while-away".to_owned(), Attempt { activity: activity(Uuid::from_u128(1), 1, 10), told: None });
     let activities = attempts.resolve(&client).await + away.resolve(&client).await + 1;

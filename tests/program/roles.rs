@@ -33,9 +33,11 @@ async fn answers(client: &Client) -> Value {
     let patched = client.request(Method::PATCH, &path(&second)).header("if-match", "\"1\"");
     let patched = patched.json(&json!({ "distance_km": 42.195 })).send().await.expect("an answer");
     assert_eq!(patched.status(), StatusCode::OK);
-    let deleted = client.request(Method::DELETE, &path(&first)).header("if-match", "\"1\"").send().await.expect("an answer");
+    let deleted =
+        client.request(Method::DELETE, &path(&first)).header("if-match", "\"1\"").send().await.expect("an answer");
     assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
-    let stale = client.request(Method::DELETE, &path(&second)).header("if-match", "\"1\"").send().await.expect("an answer");
+    let stale =
+        client.request(Method::DELETE, &path(&second)).header("if-match", "\"1\"").send().await.expect("an answer");
     assert_eq!(stale.status(), StatusCode::PRECONDITION_FAILED);
     // At once: totals are counted with the change.
     seen.push(client.get(&statistics).await["totals"].clone());
@@ -60,7 +62,8 @@ async fn answers(client: &Client) -> Value {
     let board = "/leaderboard?period=month&start=2026-03-31";
     eventually("every handler has taken every event", PATIENCE, async || {
         let standings = client.all(board).await;
-        let achievements = client.all(&format!("/users/{ANNA}/achievements")).await;
+        let achievements = client.get(&format!("/users/{ANNA}/achievements")).await["items"].clone();
+        let achievements = achievements.as_array().expect("a list");
         let done = standings.len() == 2
             && standings[0]["distance_km"] == json!(47.445)
             && achievements.iter().any(|a| a["code"] == "longest_distance:ride" && a["distance_km"] == json!(42.195))
@@ -69,16 +72,14 @@ async fn answers(client: &Client) -> Value {
         done.then_some(())
     })
     .await;
-    for list in [
-        format!("/users/{ANNA}/achievements"),
-        format!("/users/{ANNA}/notifications"),
-        format!("/activities?user_id={ANNA}"),
-        board.to_owned(),
-        format!("{board}&type=ride"),
-    ] {
+    for list in [format!("/activities?user_id={ANNA}"), board.to_owned(), format!("{board}&type=ride")] {
         seen.push(Value::Array(client.all(&list).await));
     }
     seen.push(client.get(&statistics).await);
+    seen.push(client.get(&format!("/users/{ANNA}/achievements")).await);
+    // Achievements come and go with the order in which activities are handled, and so does what tells of them.
+    let notifications = client.all(&format!("/users/{ANNA}/notifications")).await.into_iter();
+    seen.push(notifications.filter(|notification| notification["kind"] == "activity.created").collect());
     let mut answers = Value::Array(seen);
     forget(&mut answers, &mut BTreeMap::new());
     answers

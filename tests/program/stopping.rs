@@ -82,7 +82,8 @@ async fn a_second_signal_stops_at_once() {
     let load = Load::start(program.base(), 12, &seed.to_string());
     load.reaches(100).await;
     program.signal(Signal::SIGTERM);
-    eventually("it begins to stop", PATIENCE, async || program.log().contains("stopping: finishing").then_some(())).await;
+    eventually("it begins to stop", PATIENCE, async || program.log().contains("stopping: finishing").then_some(()))
+        .await;
     program.signal(Signal::SIGTERM);
     let status = program.ended(Duration::from_secs(2)).await;
     assert_eq!(status.code(), Some(CUT_SHORT), "{}", program.log());

@@ -1,11 +1,12 @@
 //! Looks into the database beside the program.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use sqlx::{
     Connection, PgConnection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
+use uuid::Uuid;
 
 use crate::{process::PATIENCE, support::eventually};
 
@@ -62,6 +63,23 @@ impl Store {
                 (0..row.len()).map(|n| row.get(n)).collect()
             }
         }
+    }
+
+    /// The ids of all activities.
+    pub(crate) async fn activities(&self) -> BTreeSet<Uuid> {
+        let sql = "SELECT id FROM activities";
+        let ids: Vec<Uuid> = match self {
+            Self::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+                let mut connection = SqliteConnection::connect_with(&options).await.expect("the file is there");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("ids")
+            }
+            Self::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("the server is there");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("ids")
+            }
+        };
+        ids.into_iter().collect()
     }
 
     /// Fails unless every chain is there whole, or not at all. Answers how many are.

@@ -29,7 +29,10 @@ async fn events_are_shown() {
         assert!(output.status.success(), "{output:?}");
         let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 5);
-        assert!(lines.iter().all(|line| line["event"]["specversion"] == "1.0" && line["position"].is_u64()), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line["event"]["specversion"] == "1.0" && line["position"].is_u64()),
+            "{lines:?}"
+        );
     }
     let one = setting.run(&["events", "tail", "--limit", "1", "--type", "activity.created"]).await;
     assert_eq!(text(&one.stdout).lines().count(), 1, "{one:?}");

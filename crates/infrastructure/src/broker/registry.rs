@@ -147,12 +147,22 @@ impl BrokerRegistry {
         self
     }
 
+    /// Fails when `url` can never be connected: it has no scheme, or one that no adapter of this build answers to. Touches nothing.
+    pub fn check(&self, url: &str) -> Result<(), ConnectError> {
+        self.find(url).map(|_| ())
+    }
+
     /// Connects to the broker at `url`.
     pub async fn connect(&self, url: &str, resources: BrokerResources) -> Result<Broker, ConnectError> {
+        let (url, factory) = self.find(url)?;
+        factory.connect(&url, &resources).await
+    }
+
+    fn find(&self, url: &str) -> Result<(BrokerUrl, &dyn BrokerFactory), ConnectError> {
         let url = BrokerUrl::parse(url).ok_or_else(|| ConnectError::NoScheme { known: self.known() })?;
         match self.schemes.get(&url.scheme) {
-            Some(Registered::BuiltIn(factory)) => factory.connect(&url, &resources).await,
-            Some(Registered::Added(factory)) => factory.connect(&url, &resources).await,
+            Some(Registered::BuiltIn(factory)) => Ok((url, *factory)),
+            Some(Registered::Added(factory)) => Ok((url, factory.as_ref())),
             Some(Registered::NotCompiled(feature)) => Err(ConnectError::NotCompiled { scheme: url.scheme, feature }),
             None => Err(ConnectError::UnknownScheme {
                 nearest: self.nearest(&url.scheme),
