@@ -132,7 +132,9 @@ fn classify(error: OrchestratorError, handler: &'static str) -> InvocationError 
             InvocationError::Unavailable(error.into())
         }
         // A database that does not answer to begin or commit is not the handler's doing.
-        OrchestratorError::TimedOut { use_case, .. } if use_case != handler => InvocationError::Unavailable(error.into()),
+        OrchestratorError::TimedOut { use_case, .. } if use_case != handler => {
+            InvocationError::Unavailable(error.into())
+        }
         OrchestratorError::Unknown { .. } | OrchestratorError::Closed => InvocationError::Unavailable(error.into()),
         other => InvocationError::Failed(other.into()),
     }
