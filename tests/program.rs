@@ -19,6 +19,7 @@ mod importing;
 mod killing;
 #[path = "program/load.rs"]
 mod load;
+#[cfg(feature = "postgres")]
 #[path = "program/outage.rs"]
 mod outage;
 #[path = "program/process.rs"]

@@ -125,7 +125,7 @@ async fn one_client(address: String, seed: u64, number: u32, counts: Arc<Counts>
             body.len()
         );
         let mut attempt = Attempt { activity, told: None };
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             let leaves = match random.u8(..3) {
                 0 => Leaves::BeforeTheEnd,
                 1 => Leaves::AfterSending,

@@ -8,7 +8,6 @@ use tokio::process::Command;
 use crate::{
     process::{Setting, run},
     store::Store,
-    support,
 };
 
 /// What stands in a folder, by name.
@@ -105,7 +104,7 @@ async fn postgres_is_not_there() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn user_password_or_database_is_wrong() {
-    let Some(server) = support::postgres() else { return };
+    let Some(server) = crate::support::postgres() else { return };
     let setting = Setting::sqlite();
     let nowhere = server.url("nowhere").replace("activelog@", "activelog:hush@");
     let stranger = server.url("postgres").replace("activelog@", "stranger:hush@");

@@ -100,7 +100,6 @@ async fn an_import_beside_serve() {
     let serve = setting.start("serve").await;
     let client = Client::new(serve.base());
     let importing = run(setting.command(&["import", "activities.csv.gz", "--user", USER, "--output", "json"]));
-    let t0 = std::time::Instant::now();
     let mut importing = std::pin::pin!(importing);
     let other = crate::client::activity(uuid::Uuid::from_u128(7), 1, 10);
     let mut created = 0;
@@ -110,7 +109,6 @@ async fn an_import_beside_serve() {
             _ = client.create(&other) => created += 1,
         }
     };
-    eprintln!("T imported {:?} {created}", t0.elapsed());
     assert!(output.status.success(), "{output:?}");
     assert!(created > 0, "requests are answered while the import runs");
     // The request under way when the import ended may be stored or not.

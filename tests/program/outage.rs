@@ -26,7 +26,7 @@ async fn serve_waits_for_its_database_and_goes_on() {
     let load = Load::start(program.base(), 8, &seed.to_string());
     load.reaches(50).await;
 
-    tokio::task::block_in_place(|| if seed % 2 == 0 { server.stop() } else { server.kill() });
+    tokio::task::block_in_place(|| if seed.is_multiple_of(2) { server.stop() } else { server.kill() });
     let refused = client.request(Method::POST, "/activities").header("idempotency-key", "while-away");
     let refused = refused.json(&activity(Uuid::from_u128(1), 1, 10)).send().await.expect("an answer");
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);

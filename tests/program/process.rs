@@ -38,9 +38,9 @@ impl Setting {
         Self { folder, store }
     }
 
-    /// With an empty database on PostgreSQL; `None` without a server.
+    /// With an empty database on PostgreSQL; `None` without a server, or when the program was compiled without it.
     pub(crate) fn postgres() -> Option<Self> {
-        support::fresh_database().map(Self::on)
+        if cfg!(feature = "postgres") { support::fresh_database().map(Self::on) } else { None }
     }
 
     /// With the PostgreSQL database at `url`.
