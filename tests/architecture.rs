@@ -7,6 +7,8 @@
 //! `interfaces` and `infrastructure` never see each other. `domain` does no I/O and knows no runtime; `application` knows no driver, no
 //! HTTP and no SQL. What they may depend on stands here, with the reason.
 
+#![expect(clippy::expect_used, reason = "a test that cannot read the workspace has failed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,5 +1,7 @@
 //! Every event ever published must keep decoding: each version's JSON stands in `tests/golden/` for ever.
 
+#![expect(clippy::expect_used, reason = "golden data that does not decode has failed")]
+
 use activelog_domain::{
     activity::{ActivityCreated, ActivityDeleted, ActivitySnapshot, ActivityUpdated},
     event::{DomainEvent, EventEnvelope, EventMetadata},

@@ -186,7 +186,9 @@ impl ActivityDate {
     pub fn parse(value: &str, now: Timestamp) -> Result<Self, FieldError> {
         // jiff reads a date from the front of longer texts too: without an offset those are ambiguous.
         let day = (value.len() == "2026-03-12".len()).then(|| value.parse::<Date>().ok()).flatten();
-        let midnight = || day?.to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp());
+        // The last day of the calendar has no midnight that fits: it is as absurd as any other far day.
+        let midnight = || day.map(|d| d.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |z| z.timestamp()));
+        // A date alone also is a prefix of an instant, so the instant goes first.
         match value.parse::<Timestamp>().ok().or_else(midnight) {
             Some(at) => Self::new(Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at), now),
             None => Err(FieldError::new(

@@ -16,19 +16,20 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait after a failed accept that will not have gone away at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long requests under way may take to be answered after a stop. Less than the whole process has, so that a client that never
-/// finishes its request does not make an orderly stop a failed one.
-const DRAIN: Duration = Duration::from_secs(8);
+/// How many connections are open at once; more wait in the listener's backlog.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// How long requests under way may take after a stop. Their transactions go on to their end in any case.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves `router` on `listener` until `stop` is cancelled; then takes no new connection, closes idle ones, and returns once the
-/// requests under way have been answered, or a few seconds have passed.
-///
-/// Dropping the future closes the connections at once; so does the end of the wait. Transactions under way still go on to their end.
+/// requests under way have been answered, or after five seconds: a client that does not finish its request must not keep the
+/// process. Dropping the future closes the connections at once; transactions under way still go on to their end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = stop.cancelled() => break,
         };
@@ -48,9 +49,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
     drop(listener);
     tracing::debug!(connections = connections.len(), "waiting for requests under way");
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        tracing::warn!(connections = connections.len(), "closing connections whose requests did not end in time");
+    let answered = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, answered).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closing connections whose requests do not end");
         connections.shutdown().await;
     }
     Ok(())

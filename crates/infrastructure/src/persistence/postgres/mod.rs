@@ -4,7 +4,7 @@
 //! apart, so that none starves another: units of work, read models, and what the toolkit itself lives on (relay, journal,
 //! leases, health). Each file holds the adapter of the port of the same name.
 //!
-//! Every statement goes through a [`Session`](session::Session): it bounds the statement in time, remembers failures, and sees to
+//! Every statement goes through a `Session`: it bounds the statement in time, remembers failures, and sees to
 //! it that no connection goes back to its pool with a transaction or an answer still on it.
 
 mod achievement_repository;
