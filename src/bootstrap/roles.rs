@@ -74,7 +74,7 @@ pub async fn run_role(
         }
         let listener = if role.has_api() { Some(listen(config).await?) } else { None };
         let application = Application::open(config, schema).await?;
-        let broker = if needs_broker { Some(application.broker(config).await?) } else { None };
+        let broker = if needs_broker { Some(connect(role, config, &application).await?) } else { None };
         let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         announce(role, &application, broker.as_ref(), address);
@@ -86,6 +86,18 @@ pub async fn run_role(
         outcome = work => outcome.map(|()| true),
         () = after(&lifecycle.hard_stop) => Ok(false),
     }
+}
+
+/// A broker that lives within one process is of no use to a relay or a worker alone: what one publishes the other never sees.
+async fn connect(role: Role, config: &Config, application: &Application) -> anyhow::Result<Broker> {
+    let broker = application.broker(config).await?;
+    anyhow::ensure!(
+        role == Role::Serve || broker.capabilities.spans_processes,
+        "the {} broker lives within one process and cannot connect roles that run apart: \
+         run `activelog serve`, or choose another broker, such as --broker-url database:",
+        broker.name
+    );
+    Ok(broker)
 }
 
 /// A moment after the hard stop: parts that obey it at once still end in order.

@@ -4,8 +4,9 @@ use super::InvocationError;
 
 /// What happens when a handler fails: a few quick retries in the lane, then the aggregate is held.
 ///
-/// Held means that the failed event, and behind it all later events of its partition key, stay unacknowledged while everything else
-/// flows, and that the event is tried again at the slowest pace: a fixed handler or a healed dependency sets it free.
+/// Held means that the failed event goes back to the broker with a delay, and with it every later event of its partition key, which the
+/// broker keeps behind it. Everything else flows: what is held takes no part of the prefetch. After the delay the event is tried again:
+/// a fixed handler or a healed dependency sets it free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailurePolicy {
     /// How many attempts are quick, the first one included.
@@ -36,7 +37,7 @@ impl FailurePolicy {
     pub fn next(&self, attempt: u32, error: &InvocationError) -> NextStep {
         let pause = self.pause(attempt);
         match error {
-            InvocationError::Permanent(_) => NextStep::Hold(self.longest_pause),
+            InvocationError::Permanent(_) | InvocationError::Held { .. } => NextStep::Hold(self.longest_pause),
             InvocationError::Failed(_) if attempt >= self.quick_attempts => NextStep::Hold(self.longest_pause),
             InvocationError::Failed(_) => NextStep::Retry(pause),
             // Not the handler's fault: at most a second, so that work goes on soon after the database is back.

@@ -1,4 +1,4 @@
-use std::{error::Error, marker::PhantomData, sync::Arc};
+use std::{error::Error, marker::PhantomData, sync::Arc, time::Duration};
 
 use activelog_domain::event::{DomainEvent, EventEnvelope};
 use async_trait::async_trait;
@@ -29,6 +29,14 @@ pub enum InvocationError {
     /// Trying again will never help: the handler says so, or the event cannot be decoded.
     #[error(transparent)]
     Permanent(Box<dyn Error + Send + Sync>),
+    /// Quick attempts are used up, or none will help: the event is to come again after a pause, and its aggregate waits for it.
+    #[error("{source}")]
+    Held {
+        /// How long to wait.
+        pause: Duration,
+        /// What the last attempt failed with.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The surroundings failed, not the handler: the database is away, or the program is stopping. It does not count as an attempt.
     #[error(transparent)]
     Unavailable(Box<dyn Error + Send + Sync>),

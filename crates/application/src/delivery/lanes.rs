@@ -2,14 +2,18 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::{FutureExt, future::join_all};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Routes;
+use super::{InvocationError, Routes};
 use crate::{orchestrator::panic_message, ports::Delivery};
+
+/// How long the broker keeps an event that no layer has said a pause for.
+const GIVE_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 /// A delivery on its way through a lane, with its share of the memory bound.
 pub(super) struct Work {
@@ -61,15 +65,7 @@ impl Lanes {
     async fn run(&self, key: String, first: Work) {
         let mut next = Some(first);
         while let Some(work) = next.take() {
-            let guarded = AssertUnwindSafe(self.handle(work)).catch_unwind();
-            let taken = match self.0.hard_stop.run_until_cancelled(guarded).await {
-                Some(Ok(taken)) => taken,
-                Some(Err(panic)) => {
-                    tracing::error!(key, panic = panic_message(&*panic), "a layer panicked; giving its event back");
-                    false
-                }
-                None => false,
-            };
+            let taken = self.0.hard_stop.run_until_cancelled(self.handle(work)).await.unwrap_or(false);
             let mut waiting = self.waiting();
             // Given back: what has not begun when stopping, and what must not overtake an event that went back. It goes by being
             // dropped, outside of the lock.
@@ -88,18 +84,40 @@ impl Lanes {
 
     /// Has every handler take the event, at the same time, and acknowledges when all have. `false` when it went back to the broker.
     async fn handle(&self, work: Work) -> bool {
-        let event = Arc::new(work.delivery.event.clone());
+        let Work { delivery, memory } = work;
+        let Err(delay) = self.invoke_all(&delivery).await else {
+            let event = delivery.event.id;
+            if let Err(error) = delivery.ack().await {
+                tracing::debug!(%event, %error, "acknowledgement lost; the event will arrive again and be skipped");
+            }
+            drop(memory);
+            return true;
+        };
+        let delay = if self.0.stop.is_cancelled() { Duration::ZERO } else { delay };
+        let event = delivery.event.id;
+        if let Err(error) = delivery.nack(delay).await {
+            tracing::debug!(%event, %error, "the event could not be given back; it will arrive again");
+        }
+        false
+    }
+
+    /// Has every handler take the event. After failures: how long the broker is to keep it.
+    async fn invoke_all(&self, delivery: &Delivery) -> Result<(), Duration> {
+        let event = Arc::new(delivery.event.clone());
         let handlers = self.0.routes.handlers(&event.name);
-        let taken = join_all(handlers.iter().map(|handler| handler.invoke(&event))).await;
-        if taken.iter().any(Result::is_err) {
-            // Without a layer that tries again, the broker does it.
-            tracing::warn!(event = %event.id, name = %event.name, "event not handled; giving it back to the broker");
-            return false;
-        }
-        if let Err(error) = work.delivery.ack().await {
-            tracing::debug!(event = %event.id, %error, "acknowledgement lost; the event will arrive again and be skipped");
-        }
-        drop(work.memory);
-        true
+        let invoked = AssertUnwindSafe(join_all(handlers.iter().map(|handler| handler.invoke(&event)))).catch_unwind();
+        let outcomes = match invoked.await {
+            Ok(outcomes) => outcomes,
+            Err(panic) => {
+                tracing::error!(event = %event.id, panic = panic_message(&*panic), "a layer panicked; giving its event back");
+                return Err(GIVE_BACK_PAUSE);
+            }
+        };
+        let failures = outcomes.into_iter().filter_map(Result::err);
+        let pauses = failures.map(|error| match error {
+            InvocationError::Held { pause, .. } => pause,
+            _ => GIVE_BACK_PAUSE,
+        });
+        pauses.max().map_or(Ok(()), Err)
     }
 }

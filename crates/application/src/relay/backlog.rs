@@ -11,10 +11,13 @@ use crate::ports::OutboxEntry;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What of a partition waits for another attempt: per key, when, and how often it has failed. Lives in memory: a new owner
-/// tries at once, which is right.
+/// What of a partition waits for another attempt: per key whose event the broker refuses, and the whole partition while the broker is
+/// away. Lives in memory: a new owner tries at once, which is right.
 #[derive(Debug, Default)]
-pub(super) struct Failing(HashMap<String, Attempt>);
+pub(super) struct Failing {
+    keys: HashMap<String, Attempt>,
+    partition: Option<Attempt>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
@@ -22,30 +25,54 @@ struct Attempt {
     again_at: Instant,
 }
 
+impl Attempt {
+    /// After one more failure: a pause that doubles, with jitter, and lasts at least `at_least`.
+    fn after(before: Option<Self>, at_least: Option<Duration>, now: Instant) -> Self {
+        let failures = before.map_or(0, |attempt| attempt.failures).saturating_add(1);
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
+        let jittered = doubled.mul_f64(0.5 + fastrand::f64() / 2.0);
+        Self { failures, again_at: now + jittered.max(at_least.unwrap_or_default()) }
+    }
+}
+
 impl Failing {
     /// Whether the key's pause is not over.
     fn paused(&self, key: &str, now: Instant) -> bool {
-        self.0.get(key).is_some_and(|a| a.again_at > now)
+        self.keys.get(key).is_some_and(|a| a.again_at > now)
+    }
+
+    /// Whether the partition is paused because the broker is away.
+    pub(super) fn is_away(&self, now: Instant) -> bool {
+        self.partition.is_some_and(|a| a.again_at > now)
+    }
+
+    /// The broker is away: pauses the partition. Answers how often in a row it was.
+    pub(super) fn away(&mut self, at_least: Option<Duration>, now: Instant) -> u32 {
+        let attempt = Attempt::after(self.partition, at_least, now);
+        self.partition = Some(attempt);
+        attempt.failures
+    }
+
+    /// The broker answers.
+    pub(super) fn back(&mut self) {
+        self.partition = None;
     }
 
     /// The key's event failed: pauses it, at least for `at_least`. Answers how often it has failed.
     pub(super) fn failed(&mut self, key: &str, at_least: Option<Duration>, now: Instant) -> u32 {
-        let attempt = self.0.entry(key.to_owned()).or_insert(Attempt { failures: 0, again_at: now });
-        attempt.failures = attempt.failures.saturating_add(1);
-        let doubled = FIRST_PAUSE.saturating_mul(1 << (attempt.failures - 1).min(16)).min(LONGEST_PAUSE);
-        let jittered = doubled.mul_f64(0.5 + fastrand::f64() / 2.0);
-        attempt.again_at = now + jittered.max(at_least.unwrap_or_default());
+        let attempt = Attempt::after(self.keys.get(key).copied(), at_least, now);
+        self.keys.insert(key.to_owned(), attempt);
         attempt.failures
     }
 
     /// The key's event was taken.
     pub(super) fn succeeded(&mut self, key: &str) {
-        self.0.remove(key);
+        self.keys.remove(key);
     }
 
     /// When the first pause is over, if any is on.
     pub(super) fn next_attempt(&self) -> Option<Instant> {
-        self.0.values().map(|a| a.again_at).min()
+        self.keys.values().chain(&self.partition).map(|a| a.again_at).min()
     }
 }
 

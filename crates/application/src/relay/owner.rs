@@ -45,6 +45,11 @@ async fn publish_one(
     publisher: &Arc<dyn EventPublisher>,
     batch: u32,
 ) -> Result<u64, StorageError> {
+    // One instant for the whole pass: a pause that ended between two pages would let later events of its key overtake the first.
+    let now = Instant::now();
+    if owned.failing.is_away(now) {
+        return Ok(0);
+    }
     let mut after = 0;
     let mut failed = HashSet::new();
     loop {
@@ -52,10 +57,14 @@ async fn publish_one(
         let Some(last) = page.last().map(|entry| entry.id) else { return Ok(0) };
         let mut published = 0;
         let full = page.len() >= batch as usize;
-        for wave in waves(page, &owned.failing, Instant::now()) {
+        for wave in waves(page, &owned.failing, now) {
             let done = publish_wave(owned, publisher, without(wave, &failed), &mut failed).await;
             if !done.is_empty() {
                 published += store.complete(&owned.lease, &done).await?;
+            }
+            // The broker is away: trying the rest of the backlog would only fail, event by event.
+            if owned.failing.is_away(Instant::now()) {
+                return Ok(published);
             }
         }
         if published > 0 || !full {
@@ -78,14 +87,19 @@ async fn publish_wave(
     }
     let outcomes = publisher.publish_batch(&events).await;
     let mut done = Vec::with_capacity(rows.len());
+    let mut away = None;
     for ((row, event), outcome) in rows.into_iter().zip(&events).zip(outcomes) {
         let Err(error) = outcome else {
             owned.failing.succeeded(&event.partition_key);
             done.push(row);
             continue;
         };
-        let failures = owned.failing.failed(&event.partition_key, error.retry_after, Instant::now());
         failed.insert(event.partition_key.clone());
+        if matches!(error.kind, PublishErrorKind::Unavailable | PublishErrorKind::Unknown | PublishErrorKind::Closed) {
+            away = Some(error);
+            continue;
+        }
+        let failures = owned.failing.failed(&event.partition_key, error.retry_after, Instant::now());
         let (id, name, subject) = (event.id, &event.name, &event.subject);
         match error.kind {
             PublishErrorKind::Rejected | PublishErrorKind::TooLarge => {
@@ -94,6 +108,16 @@ async fn publish_wave(
             }
             _ => tracing::warn!(event = %id, name, subject, failures, %error, "event not published; trying again"),
         }
+    }
+    match away {
+        Some(error) => {
+            let failures = owned.failing.away(error.retry_after, Instant::now());
+            if failures == 1 {
+                tracing::warn!(partition = owned.lease.partition.0, %error,
+                    "the broker does not take events; they wait in the outbox");
+            }
+        }
+        None => owned.failing.back(),
     }
     done
 }

@@ -51,6 +51,21 @@ impl Log {
         *self.lose_acks.lock().expect("not poisoned") = true;
     }
 
+    /// Waits until a delivery has gone back with a delay, and answers the delay.
+    pub(crate) async fn given_back(&self, label: &str) -> Duration {
+        let delay = |all: &Vec<Settled>| {
+            all.iter().find_map(|one| match one {
+                Settled::Nacked(known, delay) if known == label => Some(*delay),
+                _ => None,
+            })
+        };
+        let mut settled = self.settled.subscribe();
+        let waited = settled.wait_for(|all| delay(all).is_some());
+        let found =
+            tokio::time::timeout(Duration::from_secs(36_000), waited).await.expect("given back").expect("a log");
+        delay(&found).expect("just seen")
+    }
+
     /// Waits until all of these are settled so, in whatever order.
     pub(crate) async fn until(&self, wanted: &[Settled]) {
         let mut settled = self.settled.subscribe();

@@ -147,6 +147,12 @@ impl KeyedQueue {
         self.entries.len()
     }
 
+    /// How many events wait for one of their key that was given back with a delay, that one included.
+    pub(super) fn delayed_len(&self) -> usize {
+        let keys = self.delayed.iter().filter_map(|(_, id)| self.keys.get(&self.entries.get(id)?.key));
+        keys.map(|key| key.waiting.len()).sum()
+    }
+
     /// When the next delayed event is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)

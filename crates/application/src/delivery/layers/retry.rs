@@ -1,26 +1,30 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::Layer;
 use crate::delivery::{FailurePolicy, Handled, Invocation, InvocationError, NextStep, failure::jittered};
 
-/// Tries again as the [`FailurePolicy`] says, for as long as it takes; only when stopping does it give up and return the last
-/// error, so that the event goes back to the broker. Bounds how many attempts run at once; pauses take no part of that bound, so that held aggregates cost the
-/// others nothing.
+/// Tries again as the [`FailurePolicy`] says: quick attempts, and outages, within the lane; after them the event is held, which is
+/// [`InvocationError::Held`]. When stopping it returns the last error, so that the event goes back to the broker. Bounds how many attempts
+/// run at once; pauses take no part of that bound.
 #[derive(Clone)]
 pub struct RetryLayer {
     policy: FailurePolicy,
     running: Arc<Semaphore>,
-    held: Arc<AtomicU64>,
+    held: Arc<Mutex<Held>>,
     stop: CancellationToken,
 }
+
+/// Which events hold their aggregates, by handler, and when they last failed.
+type Held = HashMap<(&'static str, Uuid), Instant>;
 
 impl RetryLayer {
     /// Tries again by `policy` until `stop`, at most `concurrency` attempts at once over all handlers.
@@ -28,9 +32,15 @@ impl RetryLayer {
         Self { policy, running: Arc::new(Semaphore::new(concurrency.max(1))), held: Arc::default(), stop }
     }
 
-    /// How many events hold their aggregates at the moment, for health.
+    /// How many events hold their aggregates at the moment, for health. One that has not come again for long has gone to another worker.
     pub fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+        let mut held = self.lock();
+        held.retain(|_, failed| failed.elapsed() < self.policy.longest_pause * 3);
+        held.len() as u64
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,27 +55,20 @@ struct Retried {
     inner: Arc<dyn Invocation>,
 }
 
-/// Counts a held event until it is taken or its lane stops.
-struct Holding(Arc<AtomicU64>);
-
-impl Holding {
-    fn new(count: &Arc<AtomicU64>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Retried {
     async fn attempt(&self, event: &Arc<EventEnvelope>) -> Result<Handled, InvocationError> {
         // The semaphore is never closed; were it, running unbounded is better than stopping.
         let _running = self.layer.running.acquire().await;
         self.inner.invoke(event).await
+    }
+
+    /// Notes that the event holds its aggregate, and says so the first time.
+    fn hold(&self, event: &EventEnvelope, error: &InvocationError) {
+        let first = self.layer.lock().insert((self.handler(), event.id), Instant::now()).is_none();
+        if first {
+            tracing::error!(handler = self.handler(), event = %event.id, name = %event.name, subject = %event.subject, %error,
+                "event not handled; its aggregate is held until it is, all others go on");
+        }
     }
 }
 
@@ -78,30 +81,31 @@ impl Invocation for Retried {
     async fn invoke(&self, event: &Arc<EventEnvelope>) -> Result<Handled, InvocationError> {
         let mut failures = 0;
         let mut outages = 0;
-        let mut holding = None;
         loop {
             let error = match self.attempt(event).await {
-                Ok(handled) => return Ok(handled),
+                Ok(handled) => {
+                    self.layer.lock().remove(&(self.handler(), event.id));
+                    return Ok(handled);
+                }
                 Err(error) => error,
             };
             let counter = if matches!(error, InvocationError::Unavailable(_)) { &mut outages } else { &mut failures };
             *counter += 1;
-            let (handler, name, subject) = (self.handler(), &event.name, &event.subject);
             let pause = match self.layer.policy.next(*counter, &error) {
-                NextStep::Retry(pause) => {
-                    tracing::warn!(handler, event = %event.id, name, subject, ?pause, %error, "event not handled; trying again");
-                    pause
-                }
+                NextStep::Retry(pause) => jittered(pause),
                 NextStep::Hold(pause) => {
-                    if holding.is_none() {
-                        holding = Some(Holding::new(&self.layer.held));
-                        tracing::error!(handler, event = %event.id, name, subject, %error,
-                            "event not handled; its aggregate is held until it is, all others go on");
-                    }
-                    pause
+                    self.hold(event, &error);
+                    return Err(InvocationError::Held { pause: jittered(pause), source: error.into() });
                 }
             };
-            let waited = self.layer.stop.run_until_cancelled(tokio::time::sleep(jittered(pause))).await;
+            // An outage concerns every event: told once per event it would drown the log.
+            if *counter == 1 && !matches!(error, InvocationError::Unavailable(_)) {
+                tracing::warn!(handler = self.handler(), event = %event.id, name = %event.name, subject = %event.subject, ?pause, %error,
+                    "event not handled; trying again");
+            } else {
+                tracing::debug!(handler = self.handler(), event = %event.id, attempt = *counter, ?pause, %error, "trying again");
+            }
+            let waited = self.layer.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
             if waited.is_none() {
                 return Err(error);
             }

@@ -94,6 +94,7 @@ impl DatabaseBroker {
                 wildcard: true,
                 max_payload: self.parts.options.max_payload,
                 native_delay: false,
+                spans_processes: true,
                 delivers_from_journal: true,
             },
             publisher: Arc::new(DatabasePublisher::new(Arc::clone(&self.parts))),

@@ -90,9 +90,10 @@ impl OwnedPartition {
         self.queue.give_back(HOLDER, taken, not_before)
     }
 
-    /// How many events are held, out or waiting.
+    /// How many events are on their way, out or waiting to go out. Those that wait for a delayed one do not count: they must not keep
+    /// others from being read, and are bounded by their bytes.
     pub(super) fn held(&self) -> usize {
-        self.queue.len()
+        self.queue.len() - self.queue.delayed_len()
     }
 
     /// Up to where everything is acknowledged.

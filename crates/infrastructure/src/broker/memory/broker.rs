@@ -60,6 +60,7 @@ impl MemoryBroker {
             wildcard: true,
             max_payload: self.core.options.max_payload,
             native_delay: true,
+            spans_processes: false,
             delivers_from_journal: false,
         }
     }

@@ -157,12 +157,14 @@ impl State {
         Some(Joined { stream: self.last_stream, wake, missed })
     }
 
-    /// What `stream` may have now, with at most `prefetch` unsettled.
-    pub(super) fn take(&mut self, stream: StreamId, prefetch: usize, now: Instant) -> Batch {
+    /// What `stream` may have now, with at most `prefetch` unsettled; and whether history may have become free by passing events that the
+    /// group does not want.
+    pub(super) fn take(&mut self, stream: StreamId, prefetch: usize, now: Instant) -> (Batch, bool) {
         let Self { history, trimmed, groups, streams, .. } = self;
         let Some(group) = streams.get(&stream).and_then(|open| groups.get_mut(&open.group)) else {
-            return Batch::Ended;
+            return (Batch::Ended, false);
         };
+        let mut watermark_moved = false;
         let room = prefetch.saturating_sub(group.queue.in_flight(stream));
         let record = |id: u64| usize::try_from(id - *trimmed - 1).ok().and_then(|index| history.get(index));
         let mut batch = Vec::new();
@@ -178,13 +180,14 @@ impl State {
             if group.patterns.iter().any(|p| p.matches(&next.event.name)) {
                 group.queue.offer(group.cursor, &next.event.partition_key);
             } else {
-                group.acks.acknowledge(group.cursor);
+                watermark_moved |= group.acks.acknowledge(group.cursor);
             }
         }
-        match batch.is_empty() {
+        let batch = match batch.is_empty() {
             true => Batch::Nothing(group.queue.next_due()),
             false => Batch::Events(batch),
-        }
+        };
+        (batch, watermark_moved)
     }
 
     pub(super) fn settle(&mut self, stream: StreamId, taken: Taken, settlement: Settlement) -> Option<Settled> {

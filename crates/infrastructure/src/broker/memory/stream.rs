@@ -41,7 +41,11 @@ impl DeliveryStream for MemoryDeliveryStream {
             let mut wake = pin!(self.wake.notified());
             // Before looking, so that what comes just after is not missed.
             wake.as_mut().enable();
-            let batch = self.core.lock().take(self.stream, self.prefetch, Instant::now());
+            let (batch, watermark_moved) = self.core.lock().take(self.stream, self.prefetch, Instant::now());
+            if watermark_moved {
+                // Events nobody here wants are passed without being settled: publishers may wait for just that.
+                self.core.room.notify_waiters();
+            }
             match batch {
                 // Nothing is awaited between taking and returning: a dropped call has taken nothing.
                 Batch::Events(events) => {

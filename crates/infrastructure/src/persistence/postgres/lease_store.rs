@@ -9,24 +9,33 @@ use super::{database::PgDatabase, envelope::stored_partition, error::storage_err
 /// The first key of the advisory locks that serialise changes to the leases of one scope.
 pub(super) const SCOPE_LOCKS: i32 = 0x6c65_6173;
 
+// An expiry further ahead than its `ttl` and ten minutes was written by a clock that has since been set back: it counts as passed, as
+// otherwise a dead member would own its partitions for as long as the clock was wrong.
+
 /// Keeps member `$2` of scope `$1` alive for `$3` microseconds, forgets those who are not, and counts the others who are.
 const STAY: &str = "WITH me AS (INSERT INTO lease_members (scope, member, expires_at) \
      VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond') \
      ON CONFLICT (scope, member) DO UPDATE SET expires_at = EXCLUDED.expires_at), \
-     gone AS (DELETE FROM lease_members WHERE scope = $1 AND member <> $2 AND expires_at <= clock_timestamp()) \
-     SELECT count(*) FROM lease_members WHERE scope = $1 AND member <> $2 AND expires_at > clock_timestamp()";
+     gone AS (DELETE FROM lease_members WHERE scope = $1 AND member <> $2 AND (expires_at <= clock_timestamp() \
+     OR expires_at > clock_timestamp() + $3 * interval '1 microsecond' + interval '10 minutes')) \
+     SELECT count(*) FROM lease_members WHERE scope = $1 AND member <> $2 AND expires_at > clock_timestamp() \
+     AND expires_at <= clock_timestamp() + $3 * interval '1 microsecond' + interval '10 minutes'";
 
 /// Renews the leases of `$2` in scope `$1` by `$3` microseconds, and takes free ones of the first `$4` partitions until it has
 /// `$5`. A lease that has run out is free, also to the member it was taken from: that member, too, gets a new epoch.
 const TAKE: &str = "WITH mine AS MATERIALIZED (SELECT partition FROM leases \
      WHERE scope = $1 AND partition < $4 AND owner = $2 AND expires_at > clock_timestamp()), \
      free AS MATERIALIZED (SELECT partition FROM leases WHERE scope = $1 AND partition < $4 \
-     AND partition NOT IN (SELECT partition FROM mine) AND (owner IS NULL OR expires_at <= clock_timestamp()) \
+     AND partition NOT IN (SELECT partition FROM mine) AND (owner IS NULL OR expires_at <= clock_timestamp() \
+     OR expires_at > clock_timestamp() + $3 * interval '1 microsecond' + interval '10 minutes') \
      ORDER BY partition LIMIT greatest(0, $5 - (SELECT count(*) FROM mine))) \
      UPDATE leases SET owner = $2, expires_at = clock_timestamp() + $3 * interval '1 microsecond', \
      epoch = epoch + CASE WHEN partition IN (SELECT partition FROM free) THEN 1 ELSE 0 END \
      WHERE scope = $1 AND (partition IN (SELECT partition FROM mine) OR partition IN (SELECT partition FROM free)) \
      RETURNING partition, epoch";
+
+const LOCKED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1500ms'; \
+     SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '2s'";
 
 #[async_trait]
 impl LeaseStore for PgDatabase {
@@ -104,10 +113,11 @@ impl LeaseStore for PgDatabase {
 }
 
 impl PgDatabase {
-    /// A transaction in which nobody else changes the leases of the scope.
+    /// A transaction in which nobody else changes the leases of the scope. A member that freezes in the middle of it must not hold up
+    /// the others for longer than their leases last: the server ends it.
     async fn locked(&self, scope: &str, operation: &'static str) -> Result<Session, StorageError> {
         let mut session = self.system(operation).await?;
-        session.begin("BEGIN ISOLATION LEVEL READ COMMITTED".into_sql_str()).await?;
+        session.begin(LOCKED.into_sql_str()).await?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))").bind(SCOPE_LOCKS).bind(scope);
         session.execute(operation, lock).await?;
         Ok(session)

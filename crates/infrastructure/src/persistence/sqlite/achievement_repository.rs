@@ -83,7 +83,7 @@ const MILESTONES: &str = "
         FROM kind WHERE activity_type IS NOT NULL
     )
     SELECT f.what, e.activity_id, e.activity_type, e.date, e.distance_metres
-    FROM found f JOIN efforts e ON e.user_id = $1 AND e.activity_id = f.activity_id
+    FROM found f CROSS JOIN efforts e ON e.user_id = $1 AND e.activity_id = f.activity_id
     ORDER BY e.day, e.activity_type";
 
 fn found(row: &SqliteRow) -> Result<(String, Effort), sqlx::Error> {

@@ -2,17 +2,19 @@ use std::time::Duration;
 
 use activelog_application::ports::{Lease, LeaseStore, Membership, StorageError, StorageErrorKind};
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use sqlx::Row;
 
 use super::{SqliteDatabase, rows, statement::Statement};
 
-/// The member's heartbeat: `$1` scope, `$2` member, `$3` partitions, `$4` now, `$5` when it expires. Those that are not
-/// alive any more leave first, then every partition has a row, then free ones are taken up to the fair share.
+/// The member's heartbeat: `$1` scope, `$2` member, `$3` partitions, `$4` now, `$5` when it expires, `$6` the latest time that an expiry
+/// can honestly have. Those that are not alive any more leave first, then every partition has a row, then free ones are taken up
+/// to the fair share. A later expiry than `$6` was written by a clock that has since been set back: it counts as passed.
 const HEARTBEAT: &str = "
-    DELETE FROM lease_members WHERE scope = $1 AND expires_at <= $4;
+    DELETE FROM lease_members WHERE scope = $1 AND (expires_at <= $4 OR expires_at > $6);
     INSERT INTO lease_members (scope, member, expires_at) VALUES ($1, $2, $5)
         ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at;
-    UPDATE leases SET owner = NULL WHERE scope = $1 AND owner <> $2 AND expires_at <= $4;
+    UPDATE leases SET owner = NULL WHERE scope = $1 AND owner <> $2 AND (expires_at <= $4 OR expires_at > $6);
     UPDATE leases SET expires_at = $5 WHERE scope = $1 AND owner = $2;
     WITH RECURSIVE every (partition) AS (
         SELECT 0 WHERE $3 > 0 UNION ALL SELECT partition + 1 FROM every WHERE partition + 1 < $3
@@ -29,6 +31,9 @@ const HEARTBEAT: &str = "
     FROM leases WHERE scope = $1 AND owner = $2
     UNION ALL SELECT NULL, 0, (SELECT count(*) FROM lease_members WHERE scope = $1)
     ORDER BY partition";
+
+/// How far clocks of living members may differ. An expiry further ahead than this and a lease is not believed.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_mins(10);
 
 #[async_trait]
 impl LeaseStore for SqliteDatabase {
@@ -48,7 +53,8 @@ impl LeaseStore for SqliteDatabase {
             .bind(member)
             .bind(partitions)
             .bind_time(now)
-            .bind_time(expires_at);
+            .bind_time(expires_at)
+            .bind_time(expires_at.saturating_add(CLOCK_STEP).unwrap_or(expires_at));
         let mut unit = self.inner.writer.begin_now().await?;
         let shares = unit
             .fetch_all(heartbeat, |row| {
