@@ -32,7 +32,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         let arguments = ["serve", "--listen", &address.to_string(), "--database-url", &database.url];
         let mut process = Process::activelog(&bench.new_folder("serve")?, &arguments)?;
         ours.push(process.wait_for_http(address)?.as_secs_f64() * 1_000.0);
-        bench.block_on(tokio::time::sleep(rest));
+        bench.block_on(async { tokio::time::sleep(rest).await });
         idle.push(process.memory("VmRSS:")?);
         process.stop()?;
 

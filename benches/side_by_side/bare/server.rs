@@ -55,7 +55,11 @@ pub(super) async fn run(listen: SocketAddr, url: &str, connections: u32) -> anyh
         let _ = stream.set_nodelay(true);
     });
     let mut terminate = signal(SignalKind::terminate())?;
-    axum::serve(listener, router).with_graceful_shutdown(async move { drop(terminate.recv().await) }).await?;
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            let _ = terminate.recv().await;
+        })
+        .await?;
     Ok(())
 }
 
