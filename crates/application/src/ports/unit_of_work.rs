@@ -20,8 +20,8 @@ pub enum Isolation {
 pub struct TransactionOptions {
     /// How far it is kept apart from others. A store may offer more than asked for, never less.
     pub isolation: Isolation,
-    /// How long the caller will wait for it. The database ends statements and lock waits no later than this by itself, so that
-    /// a caller that is gone leaves nothing running.
+    /// How long the caller will wait for it. A database server ends statements and lock waits no later than this by itself, so that a
+    /// caller that is gone leaves nothing running; an embedded database finishes the statement at hand and rolls back.
     pub deadline: Duration,
 }
 

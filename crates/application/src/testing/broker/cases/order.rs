@@ -94,12 +94,16 @@ pub(crate) async fn redelivered_comes_before_later_events_of_its_key(fixture: Ar
     Ok(())
 }
 
-/// Events that wait for a long delay hold up their own key only.
+/// Events that wait for a long delay hold up their own key only, however many wait behind them.
 pub(crate) async fn delayed_key_does_not_hold_up_others(fixture: Arc<dyn BrokerFixture>) -> Outcome {
     let scene = Scene::open(fixture).await;
     let mut reader = scene.reader(&all("group").prefetch(32)).await?;
     scene.publish(&[event("thing.done", "stuck", 1)]).await?;
     nack(reader.next().await?, Duration::from_secs(3_600)).await?;
+    let behind: Vec<_> = (2..=2_000).map(|sequence| event("thing.done", "stuck", sequence)).collect();
+    for some in behind.chunks(500) {
+        scene.publish(some).await?;
+    }
     scene.publish(&events("thing.done", 10, 200)).await?;
     reader.consume(200).await.map(|_| ()).map_err(|why| format!("other keys do not flow: {why}"))
 }
