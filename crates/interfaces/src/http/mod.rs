@@ -13,6 +13,7 @@
 //! `routes/mod.rs`. Take who acts from `ActingUser`, parameters from `Params`, a body from `JsonBody`, and answer
 //! `Result<Response, Problem>`. Answers common to all operations (429, 500, 503 …) are documented by `openapi.rs`.
 
+mod broken_rules;
 mod cursor;
 mod extract;
 mod failure;

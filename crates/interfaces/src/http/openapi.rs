@@ -91,7 +91,7 @@ const PROBLEMS: &[Shared] = &[
         "422",
         "Invalid",
         "validation",
-        "Values break rules; `errors` has every one of them. Or the key was used for another request.",
+        "Values break rules; `errors` has the first 20 of them. Or the key was used for another request.",
     ),
     shared("428", "PreconditionRequired", "precondition-required", "If-Match is missing."),
     later("429", "TooManyRequests", "rate-limited", "This address makes too many requests."),

@@ -1,5 +1,6 @@
 //! What is wrong is named, all of it, and nothing is stored.
 
+use activelog_interfaces::http::HttpOptions;
 use axum::{
     body::Body,
     http::{Method, Request},
@@ -231,6 +232,28 @@ async fn unknown_paths_and_methods_are_problems_too() {
     put.problem(405, "method-not-allowed");
     let allow: Vec<&str> = put.header("allow").expect("Allow").split(',').map(str::trim).collect();
     assert!(allow.contains(&"GET") && allow.contains(&"POST"), "{allow:?}");
+}
+
+#[tokio::test]
+async fn a_bad_request_never_gets_a_large_answer() {
+    let api = Api::new(HttpOptions { body_limit: 1024 * 1024, ..HttpOptions::default() });
+    let keys: Vec<String> = (0..70_000).map(|n| format!(r#""k{n}":1"#)).collect();
+    let unknown = api.post_raw(format!("{{{}}}", keys.join(","))).await;
+    // The required fields are missing as well.
+    let detail = unknown.problem(422, "validation")["detail"].as_str().expect("a detail").to_owned();
+    assert!(detail.contains("And 69985 more. Known are user_id, type"), "{detail}");
+    assert_eq!(detail.matches("Known are").count(), 1, "{detail}");
+    let twice = api.post_raw(format!("{{{}\"title\":2}}", r#""title":1,"#.repeat(50_000))).await;
+    twice.problem(422, "validation");
+    let query = api.get(&format!("/activities?{}", "a&".repeat(10_000))).await;
+    query.problem(400, "invalid-parameter");
+    for answer in [unknown, twice, query] {
+        assert_eq!(answer.bad_fields().len(), 20);
+        assert!(answer.body.len() < 5_000, "{}", answer.body.len());
+    }
+    let path = api.get(&format!("/{}", "x".repeat(20_000))).await;
+    let detail = path.problem(404, "not-found")["detail"].as_str().expect("a detail").len();
+    assert!(detail < 5_000, "{detail}");
 }
 
 #[tokio::test]
