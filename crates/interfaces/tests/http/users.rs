@@ -8,7 +8,7 @@ use activelog_domain::{
     user::UserId,
 };
 use axum::{body::Body, http::Method};
-use jiff::{Timestamp, civil::date};
+use jiff::{Timestamp, ToSpan, civil::date};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -47,6 +47,23 @@ async fn statistics_are_exactly_what_the_contract_says() {
     let bad = api.get(&format!("/users/{USER}/statistics?period=year")).await;
     bad.problem(400, "invalid-parameter");
     assert_eq!(bad.bad_fields(), ["period"]);
+}
+
+#[tokio::test]
+async fn statistics_leave_no_period_out() {
+    let api = Api::default();
+    api.create(json!({})).await;
+    let weeks = date(1900, 1, 1).series(7.days());
+    let months = date(1900, 1, 1).series(1.month());
+    let today = date(2026, 3, 12);
+    let mut changes: Vec<_> = weeks.take_while(|day| *day <= today).map(|d| (Period::Week, d, figures(1))).collect();
+    changes.extend(months.take_while(|day| *day <= today).map(|d| (Period::Month, d, figures(1))));
+    let mut tx = api.begin().await;
+    tx.period_statistics().add(user(USER), &changes).await.expect("added");
+    tx.commit().await.expect("committed");
+    let answer = api.get(&format!("/users/{USER}/statistics")).await.json();
+    assert!(changes.len() > 8_000);
+    assert_eq!(answer["periods"].as_array().map(Vec::len), Some(changes.len()));
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use crate::http::{
     views::{PeriodView, StatisticsView, json},
 };
 
-/// The most periods of an answer: fifteen years of weeks and months.
-const PERIODS_MAX: u32 = 1_000;
+/// The most periods of an answer: more weeks and months than there are from 1900, before which there are no activities, to 2200.
+const PERIODS_MAX: u32 = 20_000;
 
 /// A user's figures
 ///
