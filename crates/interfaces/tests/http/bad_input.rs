@@ -214,10 +214,17 @@ async fn wrong_parameters_are_named_all_at_once() {
         ("from=2026-03-02&to=2026-03-01", vec!["from"]),
         ("colour=red&limit=0", vec!["limit", "colour"]),
         ("limit=1&limit=2", vec!["limit"]),
+        ("user_id=", vec!["user_id"]),
+        ("user_id=&type&from=&to=&cursor=&limit=", vec!["user_id", "type", "from", "to", "cursor", "limit"]),
     ] {
         let answer = api.get(&format!("/activities?{query}")).await;
         answer.problem(400, "invalid-parameter");
         assert_eq!(answer.bad_fields(), fields, "{query}");
+    }
+    for path in [format!("/users/{USER}/statistics?period="), "/leaderboard?start=".into(), "/events?limit=".into()] {
+        let answer = api.get(&path).await;
+        let detail = answer.problem(400, "invalid-parameter")["detail"].as_str().expect("a detail").to_owned();
+        assert!(detail.ends_with(" must not be empty; leave it out instead."), "{detail}");
     }
     let on_post = api.post("/activities?dry_run=true", &run()).await;
     on_post.problem(400, "invalid-parameter");

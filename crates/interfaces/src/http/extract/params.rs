@@ -21,8 +21,8 @@ pub(in crate::http) const LIMIT_DEFAULT: u32 = 50;
 /// The most items of a page.
 pub(in crate::http) const LIMIT_MAX: u32 = 200;
 
-/// The parameters of a query, taken one by one. What is left over at the end is unknown; everything wrong is told at once. An empty
-/// value counts as none.
+/// The parameters of a query, taken one by one. What is left over at the end is unknown; everything wrong is told at once. An
+/// empty value is refused: a script whose variable is not set would otherwise be answered with everything.
 pub(in crate::http) struct Params {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
@@ -55,6 +55,7 @@ impl Params {
             return None;
         }
         if value.is_empty() {
+            self.refuse(name, "must not be empty; leave it out instead", &value);
             return None;
         }
         let read = read(&value);
