@@ -86,7 +86,12 @@ const PROBLEMS: &[Shared] = &[
         "It has changed; ETag and current_version say to which version.",
     ),
     shared("413", "BodyTooLarge", "body-too-large", "The body is larger than the limit."),
-    shared("415", "UnsupportedMediaType", "unsupported-media-type", "The body has another media type."),
+    shared(
+        "415",
+        "UnsupportedMediaType",
+        "unsupported-media-type",
+        "The body has another media type or charset, or is compressed.",
+    ),
     shared(
         "422",
         "Invalid",
