@@ -3,7 +3,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::km;
+use super::kilometres::km;
 
 /// Sums over activities.
 #[derive(Debug, Serialize, ToSchema)]
