@@ -125,6 +125,22 @@ fn operations_describe_headers_parameters_and_problems() {
     }
 }
 
+#[test]
+fn parameters_say_which_values_they_take() {
+    let document = document();
+    let parameter = |path: &str, name: &str| -> Value {
+        let all = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|p| p["name"] == name).unwrap_or_else(|| panic!("no {name} of {path}"))
+    };
+    for path in ["/leaderboard", "/users/{id}/statistics"] {
+        let period = parameter(path, "period");
+        assert_eq!((&period["required"], &period["schema"]["enum"]), (&json!(false), &json!(["week", "month"])));
+    }
+    assert_eq!(document["components"]["schemas"]["Period"]["enum"], json!(["week", "month"]));
+    let to = parameter("/activities", "to");
+    assert!(to["description"].as_str().is_some_and(|text| text.contains("exclusive")), "{to}");
+}
+
 #[tokio::test]
 async fn schemas_name_the_fields_that_are_read_and_written() {
     let document = document();

@@ -101,7 +101,8 @@ async fn notifications_are_listed_and_read_once() {
     }
     for path in [format!("/users/{USER}/notifications/{NOBODY}/read"), path.replace(USER, NOBODY)] {
         let answer = api.send(request(Method::POST, &path).body(Body::empty()).expect("a request")).await;
-        answer.problem(404, "not-found");
+        let problem = answer.problem(404, "not-found");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.starts_with("There is no ")), "{problem}");
     }
 }
 

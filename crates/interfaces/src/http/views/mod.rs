@@ -8,6 +8,7 @@ mod health;
 mod kilometres;
 mod notification;
 mod page;
+mod period;
 mod standing;
 mod statistics;
 
@@ -18,5 +19,6 @@ pub(super) use event::{EntryView, EventsView};
 pub(super) use health::{HealthView, LivenessView, OutboxView};
 pub(super) use notification::NotificationView;
 pub(super) use page::Page;
+pub(super) use period::PeriodKind;
 pub(super) use standing::{LeaderboardView, StandingView};
 pub(super) use statistics::{FiguresView, PeriodView, StatisticsView};

@@ -6,7 +6,7 @@ use crate::http::{
     extract::{ActingUser, Params, PathId},
     problem::Problem,
     state::Http,
-    views::{PeriodView, StatisticsView, json},
+    views::{PeriodKind, PeriodView, StatisticsView, json},
 };
 
 /// The most periods of an answer: more weeks and months than there are from 1900, before which there are no activities, to 2200.
@@ -21,7 +21,7 @@ const PERIODS_MAX: u32 = 20_000;
     tag = "users",
     params(
         ("id" = uuid::Uuid, Path, description = "The user."),
-        ("period" = Option<String>, Query, description = "Only `week` or only `month`.", example = "week"),
+        ("period" = inline(Option<PeriodKind>), Query, description = "Only `week` or only `month`.", example = "week"),
     ),
     responses((status = 200, description = "The figures.", body = StatisticsView)),
 )]
