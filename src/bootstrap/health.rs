@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::ports::Queries,
@@ -8,7 +8,11 @@ use activelog_application::{
 };
 use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource};
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
+
+/// How long the database may take to answer. Less than `/health` waits for all components, so that one that is silent does not
+/// hide the others.
+const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// How the parts of this process are doing; parts it does not run are not there.
 #[derive(Clone)]
@@ -22,9 +26,11 @@ pub(super) struct ProcessHealth {
 #[async_trait]
 impl HealthSource for ProcessHealth {
     async fn components(&self) -> Vec<ComponentHealth> {
-        let database = match self.queries.ping().await {
-            Ok(()) => ComponentStatus::Up,
-            Err(error) => ComponentStatus::Down(error.to_string()),
+        // The only one that is asked: the others say what they know already.
+        let database = match timeout(DATABASE_ANSWERS_WITHIN, self.queries.ping()).await {
+            Ok(Ok(())) => ComponentStatus::Up,
+            Ok(Err(error)) => ComponentStatus::Down(error.to_string()),
+            Err(_) => ComponentStatus::Down("does not answer".into()),
         };
         let mut components = vec![ComponentHealth::new("database", database)];
         if let Some(broker) = &self.broker {
@@ -61,5 +67,68 @@ fn broker_status(broker: &Broker) -> ComponentStatus {
         (BrokerHealth::Closed, _) | (_, BrokerHealth::Closed) => ComponentStatus::Down("closed".into()),
         (BrokerHealth::Degraded(reason), _) | (_, BrokerHealth::Degraded(reason)) => ComponentStatus::Degraded(reason),
         (BrokerHealth::Up, BrokerHealth::Up) => ComponentStatus::Up,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use activelog_application::{
+        activity::ports::{ActivityFilter, KeysetPage},
+        ports::StorageError,
+    };
+    use activelog_domain::{
+        achievement::Earned,
+        activity::Activity,
+        leaderboard::{Board, Standing},
+        notification::Notification,
+        statistics::{Figures, Period, PeriodStatistics},
+        user::UserId,
+    };
+    use activelog_interfaces::http::HttpOptions;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A database that is away without the connection being refused.
+    struct Silent;
+
+    #[async_trait]
+    impl Queries for Silent {
+        async fn activity(&self, _: Uuid) -> Result<Option<Activity>, StorageError> {
+            pending().await
+        }
+        async fn activities(&self, _: &ActivityFilter, _: KeysetPage) -> Result<Vec<Activity>, StorageError> {
+            pending().await
+        }
+        async fn totals(&self, _: UserId) -> Result<Option<Figures>, StorageError> {
+            pending().await
+        }
+        async fn periods(&self, _: UserId, _: Option<Period>, _: u32) -> Result<Vec<PeriodStatistics>, StorageError> {
+            pending().await
+        }
+        async fn notifications(&self, _: UserId, _: KeysetPage) -> Result<Vec<Notification>, StorageError> {
+            pending().await
+        }
+        async fn achievements(&self, _: UserId) -> Result<Vec<Earned>, StorageError> {
+            pending().await
+        }
+        async fn leaderboard(&self, _: &Board, _: u64, _: u32) -> Result<Vec<Standing>, StorageError> {
+            pending().await
+        }
+        async fn ping(&self) -> Result<(), StorageError> {
+            pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_database_does_not_hide_the_other_components() {
+        let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
+        let health = ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None };
+        let asked = timeout(HttpOptions::default().health_timeout, health.components()).await;
+        let database = ComponentHealth::new("database", ComponentStatus::Down("does not answer".into()));
+        let relay = ComponentHealth::new("relay", ComponentStatus::Degraded("the database is away".into()));
+        assert_eq!(asked.ok(), Some(vec![database, relay]));
     }
 }

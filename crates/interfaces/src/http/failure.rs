@@ -61,12 +61,13 @@ impl From<&ActivityError> for Problem {
     fn from(error: &ActivityError) -> Self {
         match error {
             ActivityError::VersionMismatch { current, .. } => version_mismatch(*current),
-            ActivityError::NotFound { .. } | ActivityError::NotificationNotFound { .. } => {
-                Self::new(ProblemKind::NOT_FOUND, format!("{error}."))
-            }
+            ActivityError::NotFound { id } => Self::not_found("activity", id),
+            ActivityError::NotificationNotFound { id } => Self::not_found("notification", id),
             // Importing is no operation of this API.
             ActivityError::AlreadyImported { .. } => Self::internal(error.clone()),
-            ActivityError::Forbidden { .. } => Self::new(ProblemKind::FORBIDDEN, format!("{error}.")),
+            ActivityError::Forbidden { user } => {
+                Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! JSON objects field by field, so that one answer names every field that is wrong.
+//! JSON objects field by field, so that one answer names all fields that are wrong.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,13 +8,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::problem::{Problem, ProblemField, ProblemKind};
+use super::{
+    broken_rules::BrokenRules,
+    problem::{Problem, ProblemField, ProblemKind, shown},
+};
 
 /// The fields of an object that is being read, and what is wrong with them so far.
 pub(super) struct Fields<'a> {
     names: &'static [&'static str],
     values: Vec<Option<&'a RawValue>>,
-    errors: Vec<ProblemField>,
+    errors: BrokenRules,
 }
 
 impl<'a> Fields<'a> {
@@ -24,7 +27,7 @@ impl<'a> Fields<'a> {
         names: &'static [&'static str],
         fixed: &'static [&'static str],
     ) -> Result<Self, Problem> {
-        let mut fields = Self { names, values: vec![None; names.len()], errors: Vec::new() };
+        let mut fields = Self { names, values: vec![None; names.len()], errors: BrokenRules::default() };
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let read = deserializer
             .deserialize_map(ObjectVisitor { fields: &mut fields, fixed })
@@ -41,7 +44,7 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         match self.given(name) {
             None => {
-                self.errors.push(ProblemField::missing(name));
+                self.errors.note(|| ProblemField::missing(name));
                 None
             }
             Some(given) => self.not_null(given, read),
@@ -76,7 +79,7 @@ impl<'a> Fields<'a> {
         if given.is_null() { Some(None) } else { self.note(read(given)).map(Some) }
     }
 
-    /// Fails with everything that was wrong.
+    /// Fails with what was wrong.
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(self.errors)) }
     }
@@ -93,7 +96,7 @@ impl<'a> Fields<'a> {
     }
 
     fn note<T>(&mut self, result: Result<T, ProblemField>) -> Option<T> {
-        result.map_err(|error| self.errors.push(error)).ok()
+        result.map_err(|error| self.errors.note(|| error)).ok()
     }
 }
 
@@ -179,15 +182,14 @@ impl<'a> Visitor<'a> for ObjectVisitor<'_, 'a> {
             match key {
                 Key::Known(index, name) => match self.fields.values.get_mut(index) {
                     Some(slot @ None) => *slot = Some(value),
-                    _ => errors.push(ProblemField::new(name, "must not be given twice", Some(value.get()))),
+                    _ => errors.note(|| ProblemField::new(name, "must not be given twice", Some(value.get()))),
                 },
                 Key::Unknown(name) if self.fixed.contains(&name.as_str()) => {
-                    errors.push(ProblemField::new(name, "cannot be set here", Some(value.get())));
+                    errors.note(|| ProblemField::new(name, "cannot be set here", Some(value.get())));
                 }
                 Key::Unknown(name) => {
-                    let rule = format!("is not known here; known are {}", self.fields.names.join(", "));
-                    let shown = ProblemField::new("", "", Some(&name)).value.unwrap_or_default();
-                    errors.push(ProblemField::new(shown, rule, Some(value.get())));
+                    errors.note(|| ProblemField::new(shown(&name), "is not known here", Some(value.get())));
+                    errors.hint(|| format!("Known are {}.", self.fields.names.join(", ")));
                 }
             }
         }

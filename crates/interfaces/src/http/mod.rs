@@ -10,9 +10,11 @@
 //! # Adding an endpoint
 //!
 //! Write one file in `routes/`: the handler with its `#[utoipa::path]`, which makes both the route and its documentation. Add it to
-//! `routes/mod.rs`. Take who acts from `ActingUser`, parameters from `Params`, a body from `JsonBody`, and answer
-//! `Result<Response, Problem>`. Answers common to all operations (429, 500, 503 …) are documented by `openapi.rs`.
+//! `routes/router.rs`, or to the `operations.rs` of its folder. Take who acts from `ActingUser`, parameters from `Params`, a body
+//! from `JsonBody`, and answer `Result<Response, Problem>`. Answers common to all operations (429, 500, 503 …) are documented by
+//! `openapi.rs`.
 
+mod broken_rules;
 mod cursor;
 mod extract;
 mod failure;

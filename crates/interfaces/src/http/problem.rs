@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::broken_rules::BrokenRules;
 pub(super) use super::problem_kind::ProblemKind;
 
 /// The media type of problems.
@@ -17,6 +18,9 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// How much of a refused value a problem repeats, in characters.
 const SHOWN: usize = 64;
+
+/// The longest `detail`, in bytes. It may repeat what the request says, such as its path.
+const DETAIL: usize = 4_000;
 
 /// One value that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -36,20 +40,22 @@ pub(super) struct ProblemField {
 impl ProblemField {
     /// `field` breaks `rule` with `value`, which is shown shortened.
     pub(super) fn new(field: impl Into<Cow<'static, str>>, rule: impl Into<String>, value: Option<&str>) -> Self {
-        let value = value.map(|value| {
-            let mut shown: String = value.chars().take(SHOWN).flat_map(escape).collect();
-            if value.chars().nth(SHOWN).is_some() {
-                shown.push('…');
-            }
-            shown
-        });
-        Self { field: field.into(), rule: rule.into(), value }
+        Self { field: field.into(), rule: rule.into(), value: value.map(shown) }
     }
 
     /// `field` is not there, and has to be.
     pub(super) fn missing(field: &'static str) -> Self {
         Self::new(field, "is required", None)
     }
+}
+
+/// Text from outside as a problem repeats it: shortened, without control characters.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(escape).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The character, or its escape if it is a control character.
@@ -85,7 +91,7 @@ impl Problem {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
             kind,
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             errors: Vec::new(),
             current_version: None,
             retry_after: None,
@@ -94,14 +100,20 @@ impl Problem {
         }))
     }
 
-    /// Values of the body that break rules, all of them.
-    pub(super) fn validation(errors: Vec<ProblemField>) -> Self {
-        Self::new(ProblemKind::VALIDATION, summary(&errors)).with_errors(errors)
+    /// Values of the body that break rules.
+    pub(super) fn validation(rules: impl Into<BrokenRules>) -> Self {
+        Self::broken(ProblemKind::VALIDATION, rules.into())
     }
 
-    /// Parameters, of the query or the path, that break rules.
-    pub(super) fn parameters(errors: Vec<ProblemField>) -> Self {
-        Self::new(ProblemKind::BAD_PARAMETER, summary(&errors)).with_errors(errors)
+    /// Parameters, of the query or the path, or headers that break rules.
+    pub(super) fn parameters(rules: impl Into<BrokenRules>) -> Self {
+        Self::broken(ProblemKind::BAD_PARAMETER, rules.into())
+    }
+
+    fn broken(kind: ProblemKind, rules: BrokenRules) -> Self {
+        let mut problem = Self::new(kind, rules.summary());
+        problem.0.errors = rules.into_named();
+        problem
     }
 
     pub(super) fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
@@ -116,11 +128,6 @@ impl Problem {
     pub(super) fn internal(cause: impl Error) -> Self {
         Self::new(ProblemKind::INTERNAL, "This is not your fault. Tell the operator the request id.")
             .with_cause(error_chain(&cause))
-    }
-
-    pub(super) fn with_errors(mut self, errors: Vec<ProblemField>) -> Self {
-        self.0.errors = errors;
-        self
     }
 
     pub(super) fn with_cause(mut self, cause: String) -> Self {
@@ -208,16 +215,14 @@ impl Problem {
     }
 }
 
-/// All broken rules in one sentence each.
-fn summary(errors: &[ProblemField]) -> String {
-    use std::fmt::Write;
-    let mut text = String::new();
-    for error in errors {
-        let gap = if text.is_empty() { "" } else { " " };
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{gap}{} {}.", error.field, error.rule);
+/// The beginning of a detail that is too long.
+fn shortened(mut detail: Cow<'static, str>) -> Cow<'static, str> {
+    if detail.len() > DETAIL {
+        let text = detail.to_mut();
+        text.truncate(text.floor_char_boundary(DETAIL));
+        text.push('…');
     }
-    text
+    detail
 }
 
 /// An error and everything it came from.
@@ -270,7 +275,7 @@ pub(super) struct ProblemDocument<'a> {
     /// The version there is, when another was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_version: Option<u64>,
-    /// Every value that breaks a rule.
+    /// The values that break rules, at most 20; `detail` says how many more there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ProblemField],
 }

@@ -1,5 +1,6 @@
 //! What is wrong is named, all of it, and nothing is stored.
 
+use activelog_interfaces::http::HttpOptions;
 use axum::{
     body::Body,
     http::{Method, Request},
@@ -151,6 +152,33 @@ async fn other_media_types_are_415() {
 }
 
 #[tokio::test]
+async fn other_charsets_and_encodings_are_415() {
+    let api = Api::default();
+    let send = async |media: &str, encodings: &[&str]| {
+        let mut post = request(Method::POST, "/activities").header("content-type", media);
+        for encoding in encodings {
+            post = post.header("content-encoding", *encoding);
+        }
+        api.send(post.body(Body::from(run().to_string())).expect("a request")).await
+    };
+    for media in ["application/json; charset=utf-8", "Application/JSON;Charset=\"UTF-8\"", "application/json; v=1"] {
+        assert_eq!(send(media, &["identity"]).await.status, 201, "{media}");
+    }
+    for media in ["application/json; charset=latin1", "application/json; v=1; charset=\"utf-16\""] {
+        let problem = send(media, &[]).await.problem(415, "unsupported-media-type");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains("UTF-8")), "{problem}");
+    }
+    for encodings in [&["gzip"][..], &["identity, br"], &["identity", "deflate"]] {
+        let answer = send("application/json", encodings).await;
+        answer.problem(415, "unsupported-media-type");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    }
+    let patch = request(Method::PATCH, &format!("/activities/{USER}")).header("if-match", "*");
+    let patch = patch.header("content-type", "application/merge-patch+json").header("content-encoding", "gzip");
+    api.send(patch.body(Body::from("{}")).expect("a request")).await.problem(415, "unsupported-media-type");
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_limit_is_413_however_it_is_sent() {
     let api = Api::default();
     let large = Bytes::from(run_with(json!({ "notes": "x".repeat(10 * 1024 * 1024) })).to_string());
@@ -213,10 +241,17 @@ async fn wrong_parameters_are_named_all_at_once() {
         ("from=2026-03-02&to=2026-03-01", vec!["from"]),
         ("colour=red&limit=0", vec!["limit", "colour"]),
         ("limit=1&limit=2", vec!["limit"]),
+        ("user_id=", vec!["user_id"]),
+        ("user_id=&type&from=&to=&cursor=&limit=", vec!["user_id", "type", "from", "to", "cursor", "limit"]),
     ] {
         let answer = api.get(&format!("/activities?{query}")).await;
         answer.problem(400, "invalid-parameter");
         assert_eq!(answer.bad_fields(), fields, "{query}");
+    }
+    for path in [format!("/users/{USER}/statistics?period="), "/leaderboard?start=".into(), "/events?limit=".into()] {
+        let answer = api.get(&path).await;
+        let detail = answer.problem(400, "invalid-parameter")["detail"].as_str().expect("a detail").to_owned();
+        assert!(detail.ends_with(" must not be empty; leave it out instead."), "{detail}");
     }
     let on_post = api.post("/activities?dry_run=true", &run()).await;
     on_post.problem(400, "invalid-parameter");
@@ -231,6 +266,28 @@ async fn unknown_paths_and_methods_are_problems_too() {
     put.problem(405, "method-not-allowed");
     let allow: Vec<&str> = put.header("allow").expect("Allow").split(',').map(str::trim).collect();
     assert!(allow.contains(&"GET") && allow.contains(&"POST"), "{allow:?}");
+}
+
+#[tokio::test]
+async fn a_bad_request_never_gets_a_large_answer() {
+    let api = Api::new(HttpOptions { body_limit: 1024 * 1024, ..HttpOptions::default() });
+    let keys: Vec<String> = (0..70_000).map(|n| format!(r#""k{n}":1"#)).collect();
+    let unknown = api.post_raw(format!("{{{}}}", keys.join(","))).await;
+    // The required fields are missing as well.
+    let detail = unknown.problem(422, "validation")["detail"].as_str().expect("a detail").to_owned();
+    assert!(detail.contains("And 69985 more. Known are user_id, type"), "{detail}");
+    assert_eq!(detail.matches("Known are").count(), 1, "{detail}");
+    let twice = api.post_raw(format!("{{{}\"title\":2}}", r#""title":1,"#.repeat(50_000))).await;
+    twice.problem(422, "validation");
+    let query = api.get(&format!("/activities?{}", "a&".repeat(10_000))).await;
+    query.problem(400, "invalid-parameter");
+    for answer in [unknown, twice, query] {
+        assert_eq!(answer.bad_fields().len(), 20);
+        assert!(answer.body.len() < 5_000, "{}", answer.body.len());
+    }
+    let path = api.get(&format!("/{}", "x".repeat(20_000))).await;
+    let detail = path.problem(404, "not-found")["detail"].as_str().expect("a detail").len();
+    assert!(detail < 5_000, "{detail}");
 }
 
 #[tokio::test]

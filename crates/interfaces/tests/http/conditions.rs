@@ -56,7 +56,8 @@ async fn one_of_several_tags_or_any_will_do() {
 async fn conditions_on_what_is_not_there_are_404() {
     let api = Api::default();
     for tags in ["*", "\"1\"", "\"1\", \"2\""] {
-        patch(&api, &format!("/activities/{NOBODY}"), Some(tags), "x").await.problem(404, "not-found");
+        let answer = patch(&api, &format!("/activities/{NOBODY}"), Some(tags), "x").await;
+        assert_eq!(answer.problem(404, "not-found")["detail"], format!("There is no activity {NOBODY}."));
     }
 }
 

@@ -125,6 +125,22 @@ fn operations_describe_headers_parameters_and_problems() {
     }
 }
 
+#[test]
+fn parameters_say_which_values_they_take() {
+    let document = document();
+    let parameter = |path: &str, name: &str| -> Value {
+        let all = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|p| p["name"] == name).unwrap_or_else(|| panic!("no {name} of {path}"))
+    };
+    for path in ["/leaderboard", "/users/{id}/statistics"] {
+        let period = parameter(path, "period");
+        assert_eq!((&period["required"], &period["schema"]["enum"]), (&json!(false), &json!(["week", "month"])));
+    }
+    assert_eq!(document["components"]["schemas"]["Period"]["enum"], json!(["week", "month"]));
+    let to = parameter("/activities", "to");
+    assert!(to["description"].as_str().is_some_and(|text| text.contains("exclusive")), "{to}");
+}
+
 #[tokio::test]
 async fn schemas_name_the_fields_that_are_read_and_written() {
     let document = document();
@@ -134,12 +150,12 @@ async fn schemas_name_the_fields_that_are_read_and_written() {
     };
     assert_eq!(document["components"]["schemas"]["NewActivity"]["additionalProperties"], json!(false));
     let api = Api::default();
-    // The list of known fields is told with every unknown one.
+    // The list of known fields is told once with any unknown one.
     let mut unknown = run();
     unknown["colour"] = json!("red");
     let problem = api.post("/activities", &unknown).await.json();
-    let rule = problem["errors"][0]["rule"].as_str().expect("a rule").to_owned();
-    let known = rule.split_once("known are ").expect("a list").1.split(", ").map(str::to_owned).collect();
+    let detail = problem["detail"].as_str().expect("a detail").trim_end_matches('.');
+    let known = detail.split_once("Known are ").expect("a list").1.split(", ").map(str::to_owned).collect();
     assert_eq!(names("NewActivity"), known);
     let without_user: BTreeSet<String> = known.into_iter().filter(|name| name != "user_id").collect();
     assert_eq!(names("ActivityPatch"), without_user);

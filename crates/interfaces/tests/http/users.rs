@@ -8,7 +8,7 @@ use activelog_domain::{
     user::UserId,
 };
 use axum::{body::Body, http::Method};
-use jiff::{Timestamp, civil::date};
+use jiff::{Timestamp, ToSpan, civil::date};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -50,6 +50,23 @@ async fn statistics_are_exactly_what_the_contract_says() {
 }
 
 #[tokio::test]
+async fn statistics_leave_no_period_out() {
+    let api = Api::default();
+    api.create(json!({})).await;
+    let weeks = date(1900, 1, 1).series(7.days());
+    let months = date(1900, 1, 1).series(1.month());
+    let today = date(2026, 3, 12);
+    let mut changes: Vec<_> = weeks.take_while(|day| *day <= today).map(|d| (Period::Week, d, figures(1))).collect();
+    changes.extend(months.take_while(|day| *day <= today).map(|d| (Period::Month, d, figures(1))));
+    let mut tx = api.begin().await;
+    tx.period_statistics().add(user(USER), &changes).await.expect("added");
+    tx.commit().await.expect("committed");
+    let answer = api.get(&format!("/users/{USER}/statistics")).await.json();
+    assert!(changes.len() > 8_000);
+    assert_eq!(answer["periods"].as_array().map(Vec::len), Some(changes.len()));
+}
+
+#[tokio::test]
 async fn a_user_nobody_knows_is_404() {
     let api = Api::default();
     for part in ["statistics", "notifications", "achievements"] {
@@ -84,7 +101,8 @@ async fn notifications_are_listed_and_read_once() {
     }
     for path in [format!("/users/{USER}/notifications/{NOBODY}/read"), path.replace(USER, NOBODY)] {
         let answer = api.send(request(Method::POST, &path).body(Body::empty()).expect("a request")).await;
-        answer.problem(404, "not-found");
+        let problem = answer.problem(404, "not-found");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.starts_with("There is no ")), "{problem}");
     }
 }
 

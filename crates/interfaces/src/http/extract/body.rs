@@ -2,11 +2,12 @@ use std::ops::ControlFlow;
 
 use axum::{
     extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderName, HeaderValue, header},
 };
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 
+use super::media_type;
 use crate::http::{
     problem::{Problem, ProblemKind},
     state::Http,
@@ -14,6 +15,9 @@ use crate::http::{
 
 /// The media type of RFC 7396.
 pub(in crate::http) const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// The media type of JSON.
+const JSON: &str = "application/json";
 
 /// How much of a body that is too large is read and thrown away, in bytes. A client that is still sending when the connection is
 /// closed would see a broken connection instead of the answer.
@@ -32,10 +36,8 @@ impl FromRequest<Http> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, http: &Http) -> Result<Self, Problem> {
-        if media_type(request.headers()).is_some_and(|found| found.eq_ignore_ascii_case("application/json")) {
-            return read(request, http).await.map(Self);
-        }
-        Err(wrong_media_type(request.headers(), "application/json"))
+        media_type::check(request.headers(), &[JSON])?;
+        read(request, http).await.map(Self)
     }
 }
 
@@ -43,13 +45,11 @@ impl FromRequest<Http> for MergePatchBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, http: &Http) -> Result<Self, Problem> {
-        let fits = |found: &str| [MERGE_PATCH, "application/json"].iter().any(|m| found.eq_ignore_ascii_case(m));
-        if media_type(request.headers()).is_some_and(fits) {
-            return read(request, http).await.map(Self);
-        }
-        let accepted = HeaderValue::from_static("application/merge-patch+json, application/json");
-        Err(wrong_media_type(request.headers(), MERGE_PATCH)
-            .with_header(header::HeaderName::from_static("accept-patch"), accepted))
+        media_type::check(request.headers(), &[MERGE_PATCH, JSON]).map_err(|problem| {
+            let accepted = HeaderValue::from_static("application/merge-patch+json, application/json");
+            problem.with_header(HeaderName::from_static("accept-patch"), accepted)
+        })?;
+        read(request, http).await.map(Self)
     }
 }
 
@@ -62,21 +62,6 @@ impl FromRequest<Http> for NoBody {
         }
         Err(Problem::new(ProblemKind::VALIDATION, "This operation takes no body."))
     }
-}
-
-/// The media type without its parameters.
-fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    text.split(';').next().map(str::trim)
-}
-
-fn wrong_media_type(headers: &HeaderMap, expected: &str) -> Problem {
-    let detail = match media_type(headers) {
-        // Shown escaped and cut: it comes from outside.
-        Some(found) => format!("The body is {found:.100?}; send it as Content-Type: {expected}."),
-        None => format!("The body has no Content-Type; send it as {expected}."),
-    };
-    Problem::new(ProblemKind::MEDIA_TYPE, detail)
 }
 
 /// Reads a body up to the limit, whether its length is announced or not.

@@ -21,7 +21,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyHeader {
         let Some(value) = values.next() else { return Ok(Self(None)) };
         let refuse = |rule: &str| {
             let shown = String::from_utf8_lossy(value.as_bytes());
-            Err(Problem::parameters(vec![ProblemField::new("Idempotency-Key", rule, Some(&shown))]))
+            Err(Problem::parameters(ProblemField::new("Idempotency-Key", rule, Some(&shown))))
         };
         if values.next().is_some() {
             return refuse("must not be given twice");

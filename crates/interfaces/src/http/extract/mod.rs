@@ -3,6 +3,7 @@
 mod acting_user;
 mod body;
 mod idempotency;
+mod media_type;
 mod params;
 mod path;
 mod preconditions;

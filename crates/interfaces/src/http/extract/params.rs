@@ -10,8 +10,9 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
 use crate::http::{
+    broken_rules::BrokenRules,
     cursor::{self, List},
-    problem::{Problem, ProblemField},
+    problem::{Problem, ProblemField, shown},
 };
 
 /// How many items a page has unless the request says.
@@ -20,12 +21,12 @@ pub(in crate::http) const LIMIT_DEFAULT: u32 = 50;
 /// The most items of a page.
 pub(in crate::http) const LIMIT_MAX: u32 = 200;
 
-/// The parameters of a query, taken one by one. What is left over at the end is unknown; everything wrong is told at once. An empty
-/// value counts as none.
+/// The parameters of a query, taken one by one. What is left over at the end is unknown; everything wrong is told at once. An
+/// empty value is refused: a script whose variable is not set would otherwise be answered with everything.
 pub(in crate::http) struct Params {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
-    errors: Vec<ProblemField>,
+    errors: BrokenRules,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
@@ -33,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let given = Query::try_from_uri(&parts.uri).map(|Query(pairs)| pairs).unwrap_or_default();
-        Ok(Self { given, known: Vec::new(), errors: Vec::new() })
+        Ok(Self { given, known: Vec::new(), errors: BrokenRules::default() })
     }
 }
 
@@ -54,6 +55,7 @@ impl Params {
             return None;
         }
         if value.is_empty() {
+            self.refuse(name, "must not be empty; leave it out instead", &value);
             return None;
         }
         let read = read(&value);
@@ -65,18 +67,17 @@ impl Params {
 
     /// Notes that `name` breaks `rule`.
     pub(in crate::http) fn refuse(&mut self, name: &'static str, rule: &str, value: &str) {
-        self.errors.push(ProblemField::new(name, rule, Some(value)));
+        self.errors.note(|| ProblemField::new(name, rule, Some(value)));
     }
 
-    /// Fails with everything wrong and every unknown parameter.
+    /// Fails with what is wrong, unknown parameters included.
     pub(in crate::http) fn finish(mut self) -> Result<(), Problem> {
         for (name, value) in self.given {
-            let rule = match &*self.known {
-                [] => "is not known; this takes no parameters".to_owned(),
-                known => format!("is not known; known are {}", known.join(", ")),
-            };
-            let shown = ProblemField::new("", "", Some(&name)).value.unwrap_or_default();
-            self.errors.push(ProblemField::new(shown, rule, Some(&value)));
+            self.errors.note(|| ProblemField::new(shown(&name), "is not known here", Some(&value)));
+            self.errors.hint(|| match &*self.known {
+                [] => "This takes no parameters.".to_owned(),
+                known => format!("Known are {}.", known.join(", ")),
+            });
         }
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::parameters(self.errors)) }
     }

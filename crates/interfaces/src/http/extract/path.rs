@@ -30,7 +30,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationId {
 }
 
 async fn uuid<S: Send + Sync>(parts: &mut Parts, state: &S, name: &'static str) -> Result<Uuid, Problem> {
-    let refuse = |value| Problem::parameters(vec![ProblemField::new(name, UUID_RULE, value)]);
+    let refuse = |value| Problem::parameters(ProblemField::new(name, UUID_RULE, value));
     let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| refuse(None))?;
     let given = params.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
     given.and_then(parse_uuid).ok_or_else(|| refuse(given))

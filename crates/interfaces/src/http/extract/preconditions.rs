@@ -54,7 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         let expected = match tags(&parts.headers, &header::IF_MATCH) {
             Err(value) => {
                 let rule = "must be * or a list of entity tags, each in double quotes, such as \"3\"";
-                return Err(Problem::parameters(vec![ProblemField::new("If-Match", rule, Some(&value))]));
+                return Err(Problem::parameters(ProblemField::new("If-Match", rule, Some(&value))));
             }
             Ok(None) => {
                 let detail = "Send If-Match with the ETag of what you read, or with * to change whatever there is.";

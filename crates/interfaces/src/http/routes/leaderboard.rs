@@ -6,7 +6,7 @@ use crate::http::{
     extract::Params,
     problem::Problem,
     state::Http,
-    views::{LeaderboardView, Page, StandingView, json},
+    views::{LeaderboardView, Page, PeriodKind, StandingView, json},
 };
 
 /// Who did most in a week or a month
@@ -15,7 +15,7 @@ use crate::http::{
     path = "/leaderboard",
     tag = "leaderboard",
     params(
-        ("period" = Option<String>, Query, description = "`week` (the default) or `month`.", example = "week"),
+        ("period" = inline(Option<PeriodKind>), Query, description = "`week` (the default) or `month`.", example = "week"),
         ("type" = Option<String>, Query, description = "One type of activity; all without it.", example = "run"),
         (
             "start" = Option<jiff::civil::Date>,
@@ -47,5 +47,5 @@ pub(super) async fn get_leaderboard(State(http): State<Http>, mut params: Params
     };
     let page = Page::of(&rows, limit + 1, StandingView::from, next);
     let kind = board.activity_type.map(|kind| kind.as_str().to_owned());
-    json(StatusCode::OK, &LeaderboardView { period: chosen.as_str(), start: first, kind, page })
+    json(StatusCode::OK, &LeaderboardView { period: chosen.into(), start: first, kind, page })
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::km;
+use super::kilometres::km;
 
 /// An achievement a user has.
 #[derive(Debug, Serialize, ToSchema)]

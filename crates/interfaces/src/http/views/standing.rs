@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{FiguresView, Page};
+use super::{FiguresView, Page, PeriodKind};
 
 /// One user's place.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,9 +29,8 @@ impl From<&Standing> for StandingView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Leaderboard)]
 pub(in crate::http) struct LeaderboardView {
-    /// `week` or `month`.
-    #[schema(example = "week")]
-    pub(in crate::http) period: &'static str,
+    /// What it is of.
+    pub(in crate::http) period: PeriodKind,
     /// The period's first day, in UTC.
     pub(in crate::http) start: Date,
     /// The type of activity; null for all.

@@ -3,7 +3,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::km;
+use super::{PeriodKind, kilometres::km};
 
 /// Sums over activities.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,9 +38,8 @@ impl From<Figures> for FiguresView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PeriodFigures)]
 pub(in crate::http) struct PeriodView {
-    /// `week` (from Monday) or `month`, in UTC.
-    #[schema(example = "week")]
-    period: &'static str,
+    /// Which of the two.
+    period: PeriodKind,
     /// Its first day.
     start: Date,
     #[serde(flatten)]
@@ -49,7 +48,7 @@ pub(in crate::http) struct PeriodView {
 
 impl From<&PeriodStatistics> for PeriodView {
     fn from(statistics: &PeriodStatistics) -> Self {
-        Self { period: statistics.period.as_str(), start: statistics.start, figures: statistics.figures.into() }
+        Self { period: statistics.period.into(), start: statistics.start, figures: statistics.figures.into() }
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::fields::{self, NewActivityBody};
 use crate::http::{
+    broken_rules::BrokenRules,
     extract::{ActingUser, IdempotencyHeader, JsonBody, Params, RequestScope},
     json_object::Fields,
     problem::Problem,
@@ -69,7 +70,7 @@ fn draft(body: &[u8], now: Timestamp) -> Result<ActivityDraft, Problem> {
         (user_id, activity_type, title, duration, activity_date)
     else {
         // A required field that is not there was noted as an error.
-        return Err(Problem::validation(Vec::new()));
+        return Err(Problem::validation(BrokenRules::default()));
     };
     Ok(ActivityDraft { user_id, activity_type, title, description, duration, distance, calories, notes, activity_date })
 }

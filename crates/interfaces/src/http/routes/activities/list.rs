@@ -20,8 +20,8 @@ use crate::http::{
     params(
         ("user_id" = Option<uuid::Uuid>, Query, description = "Whose."),
         ("type" = Option<String>, Query, description = "Which type.", example = "run"),
-        ("from" = Option<String>, Query, description = "Not before this instant or day.", example = "2026-03-01"),
-        ("to" = Option<String>, Query, description = "Before this instant or day.", example = "2026-04-01"),
+        ("from" = Option<String>, Query, description = "Not before this instant or day: inclusive.", example = "2026-03-01"),
+        ("to" = Option<String>, Query, description = "Before this instant or day: exclusive, so `2026-04-01` is the end of March.", example = "2026-04-01"),
     ),
     responses((status = 200, description = "A page of activities.", body = Page<ActivityView>)),
 )]

@@ -6,11 +6,11 @@ use crate::http::{
     extract::{ActingUser, Params, PathId},
     problem::Problem,
     state::Http,
-    views::{PeriodView, StatisticsView, json},
+    views::{PeriodKind, PeriodView, StatisticsView, json},
 };
 
-/// The most periods of an answer: fifteen years of weeks and months.
-const PERIODS_MAX: u32 = 1_000;
+/// The most periods of an answer: more weeks and months than there are from 1900, before which there are no activities, to 2200.
+const PERIODS_MAX: u32 = 20_000;
 
 /// A user's figures
 ///
@@ -21,7 +21,7 @@ const PERIODS_MAX: u32 = 1_000;
     tag = "users",
     params(
         ("id" = uuid::Uuid, Path, description = "The user."),
-        ("period" = Option<String>, Query, description = "Only `week` or only `month`.", example = "week"),
+        ("period" = inline(Option<PeriodKind>), Query, description = "Only `week` or only `month`.", example = "week"),
     ),
     responses((status = 200, description = "The figures.", body = StatisticsView)),
 )]

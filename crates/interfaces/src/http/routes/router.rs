@@ -1,0 +1,47 @@
+use axum::Router;
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{activities, docs, events, health, leaderboard, users};
+use crate::http::{
+    HttpOptions, HttpState,
+    layers::{self, Admission},
+    state::Http,
+};
+
+/// The smallest answer worth compressing, in bytes: about what fits one packet.
+const COMPRESS_ABOVE: u64 = 1_400;
+
+/// Reads whose answers may be long.
+fn reads() -> OpenApiRouter<Http> {
+    OpenApiRouter::default()
+        .merge(activities::reads())
+        .merge(users::reads())
+        .routes(routes!(leaderboard::get_leaderboard))
+        .routes(routes!(events::list_events))
+        .routes(routes!(docs::openapi_json))
+}
+
+/// Everything else: short answers, which pass through as few layers as possible.
+fn rest() -> OpenApiRouter<Http> {
+    OpenApiRouter::default().merge(activities::routes()).merge(users::routes()).merge(health::routes())
+}
+
+/// Every documented route.
+pub(in crate::http) fn documented() -> OpenApiRouter<Http> {
+    reads().merge(rest())
+}
+
+/// The API as a service. Serve it with [`serve`](crate::http::serve), which also tells it the address of clients.
+pub fn router(state: HttpState, options: HttpOptions) -> Router {
+    let http = Http::new(state, options);
+    let admission = Admission::new(http.options());
+    let reads = Router::from(reads())
+        .route_layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE)));
+    Router::from(rest())
+        .merge(reads)
+        .merge(docs::page())
+        .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
+        .layer(axum::middleware::from_fn_with_state((http.clone(), admission), layers::edge))
+        .with_state(http)
+}
