@@ -13,9 +13,18 @@ use super::{ConfigError, Origin, Problem};
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "activelog.toml";
 
-/// What variables of sections begin with. Variables with a single underscore after the name are not looked at beyond the known
-/// ones: orchestrators make up such names (`ACTIVELOG_PORT`) for a service called `activelog`.
+/// What variables of sections begin with.
 const PREFIX: &str = "ACTIVELOG__";
+
+/// What the short variables begin with.
+const SHORT_PREFIX: &str = "ACTIVELOG_";
+
+/// The short variables, without their prefix.
+const SHORT: [&str; 5] = ["CONFIG", "DATA_DIR", "LISTEN", "DATABASE_URL", "BROKER_URL"];
+
+/// How many slips of the keyboard make another name out of a short one. Names further away are not looked at: orchestrators make
+/// up such names (`ACTIVELOG_PORT`) for a service called `activelog`.
+const SLIPS: usize = 2;
 
 /// A value as somebody gave it.
 #[derive(Debug, Clone)]
@@ -61,9 +70,8 @@ impl Layers {
         for (name, value) in table {
             path.push(name);
             match value.kind {
-                ValueKind::Table(inner) if path.len() == 1 => self.file(path, inner, origin),
-                // An empty section of a YAML file, or a key left open: nobody set anything.
-                ValueKind::Nil => {}
+                // An empty one sets nothing; it is kept so that its name is looked at.
+                ValueKind::Table(inner) if path.len() == 1 && !inner.is_empty() => self.file(path, inner, origin),
                 _ => self.put(path.join("."), path.join("."), value, origin.clone()),
             }
             path.pop();
@@ -71,11 +79,14 @@ impl Layers {
     }
 
     fn environment(&mut self, environment: &Environment) {
-        for (name, value) in &environment.0 {
-            let Some(key) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-            if !value.is_empty() {
-                let (name, key) = (name.to_string_lossy().into_owned(), key.to_ascii_lowercase().replace("__", "."));
-                self.text(key, name.clone(), value, Origin::Environment(name));
+        for (name, value) in environment.0.iter().filter(|(_, value)| !value.is_empty()) {
+            let Some(name) = name.to_str() else { continue };
+            let origin = Origin::Environment(name.to_owned());
+            if let Some(key) = name.strip_prefix(PREFIX) {
+                self.text(key.to_ascii_lowercase().replace("__", "."), name.to_owned(), value, origin);
+            } else if let Some(meant) = name.strip_prefix(SHORT_PREFIX).and_then(misspelt) {
+                let nearest = Some(format!("{SHORT_PREFIX}{meant}"));
+                self.problems.push(Problem::UnknownKey { key: name.to_owned(), origin, nearest });
             }
         }
     }
@@ -113,6 +124,12 @@ impl Layers {
     fn put(&mut self, key: String, written: String, value: Value, origin: Origin) {
         self.given.insert(key, Given { written, value, origin });
     }
+}
+
+/// The short variable that was meant by a name that is nearly one.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let slips = |short: &&str| strsim::damerau_levenshtein(name, short);
+    SHORT.into_iter().min_by_key(slips).filter(|nearest| (1..=SLIPS).contains(&slips(nearest)))
 }
 
 /// The file that is named, or the default one if it exists.

@@ -33,8 +33,11 @@ impl Reader {
     pub(super) fn finish(mut self) -> Result<Vec<EffectiveValue>, Vec<Problem>> {
         let known: Vec<&str> = self.effective.iter().map(|value| value.key.as_str()).collect();
         for (key, given) in self.given {
-            let shape = known.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('.')));
-            self.problems.push(if shape {
+            let section = known.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|rest| rest.starts_with('.')));
+            if section && is_nothing(&given.value) {
+                continue;
+            }
+            self.problems.push(if section {
                 let rule = "is a section: its keys stand below it".to_owned();
                 Problem::BadValue { key, rule, value: shown(&given.value), origin: given.origin }
             } else {
@@ -117,7 +120,8 @@ impl Section<'_> {
 
     fn take<T: Setting>(&mut self, key: &str, rule: &impl Fn(&T) -> Result<(), String>) -> Option<(T, Origin)> {
         let key = self.key(key);
-        let given = self.reader.given.remove(&key)?;
+        // A key left open in a YAML file: nobody set anything.
+        let given = self.reader.given.remove(&key).filter(|given| given.value.kind != ValueKind::Nil)?;
         match T::read(&given.value.kind).and_then(|value| rule(&value).map(|()| value)) {
             Ok(value) => Some((value, given.origin)),
             Err(rule) => {
@@ -126,6 +130,15 @@ impl Section<'_> {
                 None
             }
         }
+    }
+}
+
+/// Whether a section holds no keys: YAML leaves it open, TOML empty.
+fn is_nothing(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::Nil => true,
+        ValueKind::Table(keys) => keys.is_empty(),
+        _ => false,
     }
 }
 
@@ -144,7 +157,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The known key that `key` most resembles, if any does at all.
+/// The known key that `key` most resembles, else the section that its section resembles, if any does at all.
 fn nearest(key: &str, known: &[&str]) -> Option<String> {
     let (section, name) = split(key);
     let candidates = known.iter().filter_map(|candidate| {
@@ -157,7 +170,17 @@ fn nearest(key: &str, known: &[&str]) -> Option<String> {
         let place = strsim::normalized_damerau_levenshtein(section, its_section);
         (likeness >= 0.6).then_some((likeness + place / 2.0, *candidate))
     });
-    candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key.to_owned())
+    let key = candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key);
+    key.or_else(|| nearest_section(if section.is_empty() { name } else { section }, known)).map(str::to_owned)
+}
+
+fn nearest_section<'a>(section: &str, known: &[&'a str]) -> Option<&'a str> {
+    let sections = known.iter().map(|key| split(key).0);
+    // Unlike counting slips, this finds `wroker` nearer to `worker` than to `broker`.
+    let likened = sections.map(|known| (strsim::jaro_winkler(section, known), known));
+    let (likeness, nearest) = likened.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    // In a section that exists, it is the key that is wrong.
+    (likeness >= 0.8 && nearest != section).then_some(nearest)
 }
 
 fn split(key: &str) -> (&str, &str) {

@@ -134,6 +134,45 @@ fn unknown_keys_are_refused_with_the_nearest_one_and_their_source() {
 }
 
 #[test]
+fn sections_that_are_empty_or_hold_nothing_known_are_refused_with_the_nearest_one() {
+    for (name, file, key, nearest) in [
+        ("a.toml", "[wroker]\n[relay]\n", "wroker", "; did you mean worker?"),
+        ("a.toml", "[wroker]\nx = 1\n", "wroker.x", "; did you mean worker?"),
+        ("a.toml", "[sever]\n", "sever", "; did you mean server?"),
+        ("a.toml", "[qqq]\n", "qqq", ")"),
+        ("a.yaml", "wroker:\nrelay:\n", "wroker", "; did you mean worker?"),
+        ("a.yaml", "server:\n  listne:\n  listen:\n", "server.listne", "; did you mean server.listen?"),
+    ] {
+        let problems = Setup::new().file(name, file).variable("ACTIVELOG_CONFIG", name).problems();
+        let [told] = problems.iter().map(ToString::to_string).collect::<Vec<_>>().try_into().expect("one problem");
+        assert!(told.starts_with(&format!("{key}: unknown key (from file ")) && told.ends_with(nearest), "{told}");
+    }
+}
+
+#[test]
+fn short_variables_that_are_misspelt_are_refused_and_foreign_ones_ignored() {
+    let setup = [
+        // What container platforms set for a service of this name, and the project's tests read.
+        ("ACTIVELOG_PORT", "tcp://10.0.0.1:80"),
+        ("ACTIVELOG_SERVICE_HOST", "10.0.0.1"),
+        ("ACTIVELOG_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("ACTIVELOG_REQUIRE_SERVERS", "1"),
+        ("ACTIVELOG_POSTGRES_BIN", "/usr/bin"),
+        ("ACTIVELOG_LISTEM", ""),
+        ("ACTIVELOG_DATA_DIR", "kept"),
+        ("ACTIVELOG_LISTN", "127.0.0.1:1"),
+        ("ACTIVELOG_DATABSE_ULR", "postgres://ann:s3cret@db/log"),
+    ];
+    let problems = setup.into_iter().fold(Setup::new(), |setup, (name, value)| setup.variable(name, value)).problems();
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [("ACTIVELOG_LISTN", "ACTIVELOG_LISTEN"), ("ACTIVELOG_DATABSE_ULR", "ACTIVELOG_DATABASE_URL")]
+            .map(|(name, meant)| format!("{name}: unknown key (from environment {name}); did you mean {meant}?"))
+    );
+}
+
+#[test]
 fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
     let file = "broker = 5\n[server]\nlisten = 8080\nbody_limit = \"big\"\nmax_in_flight = 0\n[worker]\ndrain = 5\ngroup = \"A B\"\n\
                 first_pause = \"1m\"\nlongest_pause = \"1s\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n[relay]\nbatch = [1]\n";
