@@ -243,7 +243,8 @@ async fn for_a_broker_on_the_journal_moving_is_publishing() {
     running.storage.record(&events(30, 3));
     running.relay(1, RelayTarget::Journal);
     running.until_left(0).await;
-    assert_eq!((running.publisher.lock().attempts, running.journal().await.len()), (0, 90));
+    assert_eq!(running.journal().await.len(), 90);
+    assert_eq!(running.publisher.lock().attempts, 0);
     running.end().await;
 }
 
