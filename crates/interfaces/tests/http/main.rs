@@ -10,6 +10,7 @@ mod description;
 mod failures;
 mod idempotency;
 mod lists;
+mod media_types;
 mod pages;
 mod server;
 mod storage;
