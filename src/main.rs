@@ -1,6 +1,9 @@
 //! The program: reads its arguments and configuration, and hands over to a command.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use activelog::{
     bootstrap::dispatch,
@@ -43,7 +46,9 @@ fn run(cli: &Cli) -> Result<ExitStatus, CommandError> {
 /// Logs go to standard error: standard output belongs to what a command prints.
 fn init_logging(config: &LogConfig) {
     let filter = EnvFilter::new(&config.filter);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for people who look on and have not asked for none (https://no-color.org); a file stays plain.
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     match config.format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

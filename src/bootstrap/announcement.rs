@@ -38,10 +38,12 @@ fn links(address: SocketAddr, loopback: bool) -> String {
 
 Try it:
 
-  curl -i {base}/activities \\
+  curl -i -w '\\n' {base}/activities \\
     -H 'Content-Type: application/json' \\
     -d '{{\"user_id\":\"0198c0de-0000-7000-8000-000000000001\",\"type\":\"run\",\"title\":\"Morning run\",\"duration_minutes\":45,\"distance_km\":8.2,\"activity_date\":\"2026-03-12\"}}'
-  curl {base}/users/0198c0de-0000-7000-8000-000000000001/statistics
+  curl -w '\\n' {base}/users/0198c0de-0000-7000-8000-000000000001/statistics
+
+Totals count at once; weeks, months and achievements follow a moment later.
 
 "
     )

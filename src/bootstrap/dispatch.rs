@@ -18,7 +18,11 @@ use crate::{
 /// # Errors
 /// When it cannot begin or fails; the error says what to do.
 pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, CommandError> {
-    let lifecycle = Lifecycle::on_signals().map_err(CommandError::failed)?;
+    let lifecycle = match command {
+        Command::Import(_) | Command::Events(_) => Lifecycle::on_signals_quietly(),
+        _ => Lifecycle::on_signals(),
+    };
+    let lifecycle = lifecycle.map_err(CommandError::failed)?;
     match command {
         Command::Serve(args) => role(Role::Serve, args, config, &lifecycle).await,
         Command::Api(args) => role(Role::Api, args, config, &lifecycle).await,

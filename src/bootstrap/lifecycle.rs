@@ -18,17 +18,30 @@ pub struct Lifecycle {
 const GRACE: Duration = Duration::from_millis(9_500);
 
 impl Lifecycle {
-    /// Listens to signals from now on.
+    /// Listens to signals from now on, and logs the first one.
     pub fn on_signals() -> std::io::Result<Self> {
+        Self::listen(true)
+    }
+
+    /// The same for commands at a terminal, where Ctrl-C is a usual end and the output tells what became of it: the first signal is
+    /// logged for debugging alone.
+    pub fn on_signals_quietly() -> std::io::Result<Self> {
+        Self::listen(false)
+    }
+
+    fn listen(told: bool) -> std::io::Result<Self> {
         let lifecycle = Self::default();
         let signals = Signals::new()?;
-        tokio::spawn(lifecycle.clone().obey(signals));
+        tokio::spawn(lifecycle.clone().obey(signals, told));
         Ok(lifecycle)
     }
 
-    async fn obey(self, mut signals: Signals) {
+    async fn obey(self, mut signals: Signals, told: bool) {
+        const STOPPING: &str = "stopping: finishing what has begun; a second signal stops at once";
         tokio::select! {
-            name = signals.next() => tracing::info!(signal = name, "stopping: finishing what has begun; a second signal stops at once"),
+            name = signals.next() => {
+                if told { tracing::info!(signal = name, "{STOPPING}") } else { tracing::debug!(signal = name, "{STOPPING}") }
+            }
             // A part that cannot go on asks the others to stop as well.
             () = self.stop.cancelled() => {}
         }

@@ -72,7 +72,8 @@ async fn open_sqlite(
     // Opening makes the file, which is the start of bringing it up to date.
     if schema == SchemaPolicy::Refuse && !tokio::fs::try_exists(path).await.unwrap_or(true) {
         anyhow::bail!(
-            "there is no database at {}: make it with `activelog migrate`, or name another with --data-dir or --database-url",
+            "there is no database at {}; run `activelog serve` or `activelog migrate` to make it, or name another with --data-dir or \
+             --database-url",
             path.display()
         );
     }

@@ -31,11 +31,30 @@ impl DatabaseUrl {
         const EXPECTED: &str = "must be sqlite:PATH or postgres://user:password@host:port/database";
         let url = SecretUrl::new(text);
         match url.scheme().as_deref() {
-            Some("postgres" | "postgresql") if text.contains("://") => Ok(Self::Postgres { url }),
+            Some("postgres" | "postgresql") if text.contains("://") => {
+                check_postgres(&url)?;
+                Ok(Self::Postgres { url })
+            }
             Some("sqlite") => sqlite_path(text).map(|path| Self::Sqlite { path }),
             _ => Err(EXPECTED.to_owned()),
         }
     }
+}
+
+/// Whether the driver can read the URL, so that a wrong one is told as such and not as a database that cannot be opened.
+#[cfg(feature = "postgres")]
+fn check_postgres(url: &SecretUrl) -> Result<(), String> {
+    use activelog_infrastructure::persistence::{DatabaseError, postgres::PgOptions};
+    PgOptions::new(url.expose()).map(drop).map_err(|error| match error {
+        DatabaseError::InvalidUrl { reason } => format!("must be a valid URL: {reason}"),
+        other => other.to_string(),
+    })
+}
+
+/// The program says what it was compiled without once it opens the database.
+#[cfg(not(feature = "postgres"))]
+fn check_postgres(_: &SecretUrl) -> Result<(), String> {
+    Ok(())
 }
 
 fn sqlite_path(url: &str) -> Result<PathBuf, String> {
@@ -75,6 +94,18 @@ mod tests {
         assert!(matches!(DatabaseUrl::parse("postgresql://h/d"), Ok(DatabaseUrl::Postgres { .. })));
         for bad in ["", "mysql://h/d", "b.db", "postgres:h", "sqlite:", "sqlite::memory:", "sqlite:x?cache=shared"] {
             assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn what_the_driver_cannot_read_is_refused_without_its_secrets() {
+        for bad in
+            ["postgres://ann:hush@h:99999/x", "postgres://ann:hush@h:port/x", "postgres://ann:hush@h/x?sslmode=hush"]
+        {
+            let rule = DatabaseUrl::parse(bad).expect_err("not a URL");
+            assert!(rule.contains("postgres://user:password@host:port/database"), "{rule}");
+            assert!(!rule.contains("ann:hush"), "{rule}");
         }
     }
 }

@@ -2,6 +2,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
 
+/// The database driver's own warnings stay out: what matters of them is logged by whoever used it, with what was being done, and
+/// the rest (`relation "_sqlx_migrations" already exists`) tells an operator nothing.
+const DEFAULT_FILTER: &str = "info,sqlx=error";
+
 /// `[log]`: what is logged, to standard error.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -24,7 +28,7 @@ impl LogConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut section = reader.section("log");
         Self {
-            filter: section.get_if("filter", "info".to_owned(), |filter| {
+            filter: section.get_if("filter", DEFAULT_FILTER.to_owned(), |filter| {
                 let rule = || "must be a filter such as \"info\" or \"warn,activelog=debug\"".to_owned();
                 EnvFilter::try_new(filter).map(drop).map_err(|_| rule())
             }),

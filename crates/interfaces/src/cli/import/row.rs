@@ -1,5 +1,5 @@
 use activelog_domain::{
-    activity::{ActivityDraft, ActivityType, Calories, Description, Distance, Duration, Title},
+    activity::{ActivityDraft, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
     user::UserId,
     validation::{Checks, FieldError},
 };
@@ -73,6 +73,7 @@ impl<'a> Cells<'a> {
         let activity_type = checks.take(ActivityType::new(self.at(self.columns.kind)));
         let title = checks.take(self.title());
         let description = checks.take(self.description());
+        let notes = checks.take(self.notes());
         let duration = checks.take(self.duration());
         let distance = checks.take(self.distance());
         let calories = checks.take(self.calories());
@@ -87,7 +88,7 @@ impl<'a> Cells<'a> {
                 duration: duration?,
                 distance: distance?,
                 calories: calories?,
-                notes: None,
+                notes: notes?,
                 activity_date: activity_date?,
             })
         };
@@ -103,6 +104,11 @@ impl<'a> Cells<'a> {
     fn description(&self) -> Result<Option<Description>, FieldError> {
         let text = self.columns.description.map(|index| self.at(index)).unwrap_or_default();
         if text.trim().is_empty() { Ok(None) } else { Description::new(text).map(Some) }
+    }
+
+    fn notes(&self) -> Result<Option<Notes>, FieldError> {
+        let text = self.columns.notes.map(|index| self.at(index)).unwrap_or_default();
+        if text.trim().is_empty() { Ok(None) } else { Notes::new(text).map(Some) }
     }
 
     /// The elapsed time, else the moving time; in whole minutes, rounded up.

@@ -62,6 +62,27 @@ fn columns_are_found_by_name_in_any_order() {
 }
 
 #[test]
+fn private_notes_are_kept_as_notes() {
+    let notes = |cell: &str| {
+        let text = format!("{SHORT},Activity Private Note\n1,2024-03-12,Run,Run,60,{cell}\n");
+        let [draft] = drafts(&text).try_into().expect("one row");
+        draft.notes.map(|notes| notes.as_str().to_owned())
+    };
+    assert_eq!(notes("\"left knee, again\nrest\"").as_deref(), Some("left knee, again\nrest"));
+    assert_eq!(notes(" "), None);
+    let [without] = drafts(&format!("{SHORT}\n1,2024-03-12,Run,Run,60\n")).try_into().expect("one row");
+    assert_eq!(without.notes, None);
+    for (cell, reason) in
+        [("x".repeat(10_001), "notes: must"), ("bell \u{7}".to_owned(), "notes: must not hold control")]
+    {
+        let text =
+            format!("{SHORT},Activity Private Note\n1,2024-03-12,Run,Run,60,{cell}\n2,2024-03-12,Run,Run,60,fine\n");
+        let refused = refusals(text.as_bytes());
+        assert!(matches!(&refused[..], [(2, told)] if told.starts_with(reason)), "{refused:?}");
+    }
+}
+
+#[test]
 fn kilometres_and_metres_are_told_apart() {
     let metres = |header: &str, cells: &str| {
         let text = format!("{SHORT},{header}\n1,2024-03-12,Run,Run,60,{cells}\n");
