@@ -55,8 +55,7 @@ impl Outbox for PgOutbox<'_> {
 ///
 /// The locks on the leases' rows keep the leases from changing hands until the move is committed. Those on the partitions' heads make
 /// positions follow the order of commits, without gaps. An event that is in the journal already leaves the outbox without another
-/// position. That is asked row by row, by index: of NOT EXISTS the server makes a join, and keeps the plan it has made while the
-/// journal was small, which reads all of it for every batch.
+/// position.
 macro_rules! move_rows {
     ($chosen:literal) => {
         concat!(
@@ -70,7 +69,7 @@ macro_rules! move_rows {
             envelope_columns!(),
             "), fresh AS MATERIALIZED (SELECT gone.*, row_number() OVER (PARTITION BY partition ORDER BY id) AS place, \
              count(*) OVER (PARTITION BY partition) AS places FROM gone \
-             WHERE (SELECT journal.event_id FROM journal WHERE journal.event_id = gone.event_id) IS NULL), \
+             WHERE NOT EXISTS (SELECT FROM journal WHERE journal.event_id = gone.event_id)), \
              head AS (INSERT INTO journal_heads AS h (partition, position) \
              SELECT partition, count(*) FROM fresh GROUP BY partition ORDER BY partition \
              ON CONFLICT (partition) DO UPDATE SET position = h.position + EXCLUDED.position \
