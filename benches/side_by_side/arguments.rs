@@ -71,6 +71,10 @@ impl Benchmark {
 /// The bare programs.
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "they are words of the command line, where nothing else says that they are bare"
+)]
 pub(crate) enum Counterpart {
     /// Answers `POST /activities` with the plain statements.
     BareServer { listen: SocketAddr, database_url: String, pool: u32 },

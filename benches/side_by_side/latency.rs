@@ -6,7 +6,7 @@ use std::{
 use anyhow::{Context, ensure};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::mpsc;
 
 use crate::{
     bench::{Bench, read_only},
@@ -113,11 +113,8 @@ async fn follow(file: PathBuf, mut created: mpsc::UnboundedReceiver<Created>) ->
                 None => return Ok(latencies.into_iter().collect()),
             }
         }
-        loop {
-            match created.try_recv() {
-                Ok(one) => under_way.push(one),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(one) = created.try_recv() {
+            under_way.push(one);
         }
         let mut waiting = Vec::new();
         for (user, since) in under_way {
