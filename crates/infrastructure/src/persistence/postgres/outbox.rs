@@ -53,9 +53,9 @@ impl Outbox for PgOutbox<'_> {
 /// Moves rows of the outbox to the journal without their passing through the client. `$1` to `$3` are scopes, partitions and epochs
 /// of the leases, `$4` chooses among the rows of their partitions, `$5` is the time of publication.
 ///
-/// The locks on the leases' rows keep the leases from changing hands until the move is committed. Those on the partitions' heads make
-/// positions follow the order of commits, without gaps. An event that is in the journal already leaves the outbox without another
-/// position.
+/// The locks on the leases' rows keep the leases from changing hands until the move is committed. Nothing is deleted unless all of
+/// them are held, so that `$2` is what is held. The locks on the partitions' heads make positions follow the order of commits, without
+/// gaps. An event that is in the journal already leaves the outbox without another position.
 macro_rules! move_rows {
     ($chosen:literal) => {
         concat!(
@@ -63,7 +63,7 @@ macro_rules! move_rows {
              JOIN unnest($1::text[], $2::smallint[], $3::bigint[]) AS given (scope, partition, epoch) \
              ON l.scope = given.scope AND l.partition = given.partition AND l.epoch = given.epoch \
              WHERE l.owner IS NOT NULL ORDER BY l.scope, l.partition FOR SHARE OF l), \
-             gone AS (DELETE FROM outbox WHERE partition IN (SELECT partition FROM held) AND id ",
+             gone AS (DELETE FROM outbox WHERE partition = ANY($2) AND id ",
             $chosen,
             " AND (SELECT count(*) FROM held) = cardinality($2) RETURNING id, partition, ",
             envelope_columns!(),
@@ -116,10 +116,11 @@ impl OutboxStore for PgDatabase {
 
     async fn complete_oldest(&self, leases: &[Lease], limit: u32) -> Result<u64, StorageError> {
         self.move_to_journal("complete oldest outbox rows", leases, || {
-            // An array rather than a join: whatever the statistics say, the rows are found through the primary key.
+            // Whatever the statistics say: the oldest of each partition come from its index, so that a batch costs the same however
+            // long the backlog; and, given as an array rather than a join, they are deleted through the primary key.
             let statement = move_rows!(
-                "= ANY(ARRAY(SELECT o.id FROM outbox AS o WHERE o.partition IN (SELECT partition FROM held) \
-                 ORDER BY o.id LIMIT $4))"
+                "= ANY(ARRAY(SELECT oldest.id FROM held CROSS JOIN LATERAL (SELECT o.id FROM outbox AS o \
+                 WHERE o.partition = held.partition ORDER BY o.id LIMIT $4) AS oldest ORDER BY oldest.id LIMIT $4))"
             );
             under(sqlx::query(statement), leases).bind(i64::from(limit))
         })
