@@ -89,11 +89,11 @@ async fn a_unit_dropped_within_a_statement_frees_its_locks() {
     holder.rollback().await;
     // The user's row was locked by the abandoned unit.
     let mut unit = begin(&database).await;
-    let totals = unit
-        .users()
+    unit.users()
         .add_to_totals(user, Figures { activities: 1, ..Figures::default() }, jiff::Timestamp::UNIX_EPOCH)
         .await
         .unwrap();
+    let totals = unit.users().totals(user).await.unwrap();
     assert_eq!(totals.activities, 1);
     unit.commit().await.unwrap();
     nobody_is_idle_in_transaction(&mut bystander).await;

@@ -23,7 +23,8 @@ async fn every_statement_fits_the_schema() {
     unit.activities().insert(&first).await.unwrap();
     assert!(unit.activities().record_import(user, "strava", "1", first.id).await.unwrap());
     assert!(!unit.activities().record_import(user, "strava", "1", first.id).await.unwrap());
-    let totals = unit.users().add_to_totals(user, Figures::of(&first), first.created_at).await.unwrap();
+    unit.users().add_to_totals(user, Figures::of(&first), first.created_at).await.unwrap();
+    let totals = unit.users().totals(user).await.unwrap();
     let note = Notification {
         id: id(),
         user_id: user,

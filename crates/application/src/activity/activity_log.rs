@@ -55,8 +55,8 @@ impl ActivityLog {
 
     /// Creates an activity, notifies its user and adds to their totals.
     ///
-    /// Outputs: [`Activity`](activelog_domain::activity::Activity), [`Notification`](activelog_domain::notification::Notification),
-    /// [`UserTotals`](super::use_cases::UserTotals). Refusals: `Forbidden`.
+    /// Outputs: [`Activity`](activelog_domain::activity::Activity), [`Notification`](activelog_domain::notification::Notification).
+    /// Refusals: `Forbidden`.
     pub fn create(&self, input: NewActivity) -> Run<dyn Repositories> {
         self.orchestrator.run(&self.chains.create, input)
     }

@@ -217,6 +217,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Attempts<U> {
         let options = TransactionOptions { isolation: self.options.isolation, deadline: remaining };
         let begun = timeout_at(self.deadline, self.shared.factory.begin(options)).await;
         let mut uow = begun.map_err(|_| self.timed_out())?.map_err(|e| self.storage(e))?;
+        uow.defer_writes();
         let mut recorded = Vec::new();
         let outcome =
             timeout_at(self.deadline, AssertUnwindSafe(self.fill(&mut *uow, &mut recorded, work)).catch_unwind());

@@ -50,7 +50,7 @@ impl Outputs {
     }
 }
 
-/// What a use case needs: a tuple of `Arc`s, such as `(Arc<Activity>, Arc<UserTotals>)`, or `()`.
+/// What a use case needs: a tuple of `Arc`s, such as `(Arc<Activity>, Arc<Notification>)`, or `()`.
 pub trait Needs: Sized + Send {
     /// The types.
     fn types() -> Vec<TypeKey>;

@@ -46,6 +46,11 @@ pub trait UnitOfWorkFactory<U: ?Sized + UnitOfWork>: Send + Sync + 'static {
 /// - Once `commit` returns `Ok`, what was written survives what the store declares it survives.
 #[async_trait]
 pub trait UnitOfWork: Send {
+    /// Allows the store to keep writes back until something is read or committed, so that several travel together. Their errors then come
+    /// from there, at the latest from [`commit`](Self::commit) as [`CommitError::RolledBack`]; all else stays as it is. A store that gains
+    /// nothing by it does nothing.
+    fn defer_writes(&mut self) {}
+
     /// Where events are recorded to be published.
     fn outbox(&mut self) -> Box<dyn Outbox + '_>;
 

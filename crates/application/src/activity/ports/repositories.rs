@@ -56,8 +56,11 @@ pub trait ActivityRepository: Send {
 /// Users and the totals that are counted in the transaction of the activity itself.
 #[async_trait]
 pub trait UserRepository: Send {
-    /// Adds to the user's totals and answers them. Makes the user known if they are not.
-    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<Figures, StorageError>;
+    /// Adds to the user's totals. Makes the user known if they are not.
+    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<(), StorageError>;
+
+    /// The user's totals; zeros for a user nobody knows.
+    async fn totals(&mut self, user: UserId) -> Result<Figures, StorageError>;
 }
 
 /// Notifications.

@@ -58,7 +58,6 @@ mod tests {
         activity::{
             fixture::{ANNA, BERT, Fixture, draft, output, refusal},
             ports::Queries,
-            use_cases::UserTotals,
         },
         orchestrator::OrchestratorError,
         ports::StorageErrorKind,
@@ -77,7 +76,6 @@ mod tests {
         assert_eq!(f.store.activity(activity.id).await.expect("an answer"), Some(activity.clone()));
         assert_eq!(f.last_event::<ActivityCreated>(), ActivityCreated { activity: (&activity).into() });
         assert_eq!(f.notifications(ANNA).await, [output::<Notification>(&outputs)]);
-        assert_eq!(output::<UserTotals>(&outputs), UserTotals(Figures::of(&activity)));
         assert_eq!(f.totals(ANNA).await, Figures::of(&activity));
     }
 

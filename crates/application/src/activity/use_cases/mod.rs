@@ -16,4 +16,4 @@ pub use import_activity::{AcceptImport, ImportActivity, RecordImport};
 pub use mark_notification_read::{MarkNotificationRead, MarkRead};
 pub use send_notification::{ACTIVITY_CREATED, SendNotification};
 pub use update_activity::{ChangeActivity, UpdateActivity};
-pub use update_statistics::{UpdateStatistics, UserTotals};
+pub use update_statistics::UpdateStatistics;

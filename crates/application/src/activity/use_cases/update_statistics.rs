@@ -8,10 +8,6 @@ use crate::{
     orchestrator::{Step, UseCase, UseCaseError},
 };
 
-/// A user's totals after the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UserTotals(pub Figures);
-
 /// Adds a new activity to its user's totals.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UpdateStatistics;
@@ -19,7 +15,7 @@ pub struct UpdateStatistics;
 #[async_trait]
 impl UseCase<dyn Repositories> for UpdateStatistics {
     type Needs = (Arc<Activity>,);
-    type Provides = (UserTotals,);
+    type Provides = ();
 
     fn name(&self) -> &'static str {
         "UpdateStatistics"
@@ -31,7 +27,6 @@ impl UseCase<dyn Repositories> for UpdateStatistics {
         (activity,): Self::Needs,
     ) -> Result<Self::Provides, UseCaseError> {
         let now = step.now();
-        let totals = step.tx().users().add_to_totals(activity.user_id, Figures::of(&activity), now).await?;
-        Ok((UserTotals(totals),))
+        Ok(step.tx().users().add_to_totals(activity.user_id, Figures::of(&activity), now).await?)
     }
 }

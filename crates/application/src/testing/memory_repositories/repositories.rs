@@ -69,10 +69,14 @@ impl ActivityRepository for Access<'_> {
 
 #[async_trait]
 impl UserRepository for Access<'_> {
-    async fn add_to_totals(&mut self, user: UserId, change: Figures, _: Timestamp) -> Result<Figures, StorageError> {
+    async fn add_to_totals(&mut self, user: UserId, change: Figures, _: Timestamp) -> Result<(), StorageError> {
         let totals = self.write("add to totals")?.totals.entry(user).or_default();
         *totals = *totals + change;
-        Ok(*totals)
+        Ok(())
+    }
+
+    async fn totals(&mut self, user: UserId) -> Result<Figures, StorageError> {
+        Ok(self.read("read totals")?.totals.get(&user).copied().unwrap_or_default())
     }
 }
 

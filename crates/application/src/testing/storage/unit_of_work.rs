@@ -17,6 +17,9 @@ cases!("unit of work":
     a_rollback_undoes_everything,
     a_drop_undoes_everything,
     a_failed_statement_poisons_it,
+    deferred_writes_are_seen_and_undone_like_others,
+    deferred_writes_are_kept_like_others,
+    a_deferred_write_that_fails_fails_the_commit,
     an_expected_conflict_does_not_poison_it,
     a_drop_in_the_middle_of_a_statement_undoes_everything,
     dropped_begins_and_statements_leave_the_storage_healthy,
@@ -113,6 +116,46 @@ async fn a_failed_statement_poisons_it(storage: Storage) -> Checked {
         Ok(()) => return Err("the commit after the failed statement succeeded".into()),
     }
     ensure_undone(&storage, &activity, "after the failed statement").await
+}
+
+async fn deferred_writes_are_seen_and_undone_like_others(storage: Storage) -> Checked {
+    let undone = bare_activity(any_user())?;
+    let mut uow = storage.begin().await?;
+    uow.defer_writes();
+    uow.activities().insert(&undone).await?;
+    uow.users().add_to_totals(undone.user_id, figures(1, 1, 1, 1), at(0)).await?;
+    ensure_eq!(uow.activities().find_for_update(undone.id).await?, Some(undone.clone()), "a read sees it");
+    uow.outbox().append(&[event(&undone.id.to_string(), 1)]).await?;
+    uow.rollback().await;
+    ensure_undone(&storage, &undone, "after the rollback").await
+}
+
+async fn deferred_writes_are_kept_like_others(storage: Storage) -> Checked {
+    let kept = bare_activity(any_user())?;
+    let mut uow = storage.begin().await?;
+    uow.defer_writes();
+    write_everywhere(&mut *uow, &kept).await?;
+    uow.commit().await?;
+    ensure_there(&storage, &kept, true, "after the commit").await
+}
+
+async fn a_deferred_write_that_fails_fails_the_commit(storage: Storage) -> Checked {
+    let there = bare_activity(any_user())?;
+    storage.insert(std::slice::from_ref(&there)).await?;
+    let activity = bare_activity(any_user())?;
+    let mut uow = storage.begin().await?;
+    uow.defer_writes();
+    uow.activities().insert(&activity).await?;
+    // Now, or when it is committed.
+    let now = uow.activities().insert(&there).await;
+    match uow.commit().await {
+        Err(CommitError::RolledBack(_)) => {}
+        Err(CommitError::Unknown(error)) => {
+            return Err(format!("the commit is unknown, not rolled back: {error}").into());
+        }
+        Ok(()) => return Err(format!("the commit succeeded after {now:?}").into()),
+    }
+    ensure_undone(&storage, &activity, "after the failed write").await
 }
 
 async fn an_expected_conflict_does_not_poison_it(storage: Storage) -> Checked {

@@ -112,10 +112,15 @@ pub(super) struct ClampedTotals<'a>(pub(super) Box<dyn UserRepository + 'a>);
 
 #[async_trait]
 impl UserRepository for ClampedTotals<'_> {
-    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<Figures, StorageError> {
-        let sum = self.0.add_to_totals(user, change, now).await?;
+    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<(), StorageError> {
+        self.0.add_to_totals(user, change, now).await?;
+        let sum = self.0.totals(user).await?;
         let excess = Figures { activities: sum.activities.min(0), ..Figures::default() };
         self.0.add_to_totals(user, -excess, now).await
+    }
+
+    async fn totals(&mut self, user: UserId) -> Result<Figures, StorageError> {
+        self.0.totals(user).await
     }
 }
 

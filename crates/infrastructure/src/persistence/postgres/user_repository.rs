@@ -11,7 +11,7 @@ pub(super) struct PgUserRepository<'u>(pub(super) &'u mut Session);
 
 #[async_trait]
 impl UserRepository for PgUserRepository<'_> {
-    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<Figures, StorageError> {
+    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<(), StorageError> {
         const OPERATION: &str = "add to totals";
         let query = sqlx::query(
             "INSERT INTO users AS u (id, activities, duration_minutes, distance_metres, calories_burned, created_at, updated_at) \
@@ -19,8 +19,7 @@ impl UserRepository for PgUserRepository<'_> {
              ON CONFLICT (id) DO UPDATE SET activities = u.activities + EXCLUDED.activities, \
              duration_minutes = u.duration_minutes + EXCLUDED.duration_minutes, \
              distance_metres = u.distance_metres + EXCLUDED.distance_metres, \
-             calories_burned = u.calories_burned + EXCLUDED.calories_burned, updated_at = EXCLUDED.updated_at \
-             RETURNING activities, duration_minutes, distance_metres, calories_burned",
+             calories_burned = u.calories_burned + EXCLUDED.calories_burned, updated_at = EXCLUDED.updated_at",
         );
         let query = query
             .bind(user.0)
@@ -29,7 +28,17 @@ impl UserRepository for PgUserRepository<'_> {
             .bind(change.distance_metres)
             .bind(change.calories_burned)
             .bind(now.to_sqlx());
-        let row = self.0.one(OPERATION, query).await?;
-        Columns::of(&row, OPERATION).figures()
+        self.0.execute(OPERATION, query).await.map(drop)
+    }
+
+    async fn totals(&mut self, user: UserId) -> Result<Figures, StorageError> {
+        const OPERATION: &str = "read totals";
+        let query = sqlx::query(
+            "SELECT activities, duration_minutes, distance_metres, calories_burned FROM users WHERE id = $1",
+        );
+        match self.0.row(OPERATION, query.bind(user.0)).await? {
+            Some(row) => Columns::of(&row, OPERATION).figures(),
+            None => Ok(Figures::default()),
+        }
     }
 }

@@ -41,7 +41,7 @@ impl ActivityRepository for SqliteActivityRepository<'_> {
             .bind_unsigned(activity.version)
             .bind_time(activity.created_at)
             .bind_time(activity.updated_at);
-        self.unit.execute(insert).await.map(drop)
+        self.unit.write(insert).await
     }
 
     async fn find_for_update(&mut self, id: Uuid) -> Result<Option<Activity>, StorageError> {

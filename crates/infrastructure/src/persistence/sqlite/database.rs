@@ -81,7 +81,8 @@ impl SqliteDatabase {
         statement: Statement,
         map: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, StorageError> {
-        let Statement { operation, sql, arguments, persistent, .. } = statement.checked()?;
+        let (operation, persistent) = (statement.operation, statement.persistent);
+        let (sql, arguments) = statement.checked()?;
         let query = sqlx::query_with(sqlx::AssertSqlSafe(sql), arguments).persistent(persistent);
         let rows = query.fetch_all(&self.inner.readers).await.map_err(|error| storage_error(operation, error))?;
         rows.iter().map(map).collect::<Result<_, _>>().map_err(|error| storage_error(operation, error))

@@ -24,7 +24,7 @@ impl NotificationRepository for SqliteNotificationRepository<'_> {
         .bind(notification.message.as_str())
         .bind_time(notification.created_at)
         .bind(notification.read_at.map(Timestamp::as_microsecond));
-        self.unit.execute(insert).await.map(drop)
+        self.unit.write(insert).await
     }
 
     async fn find_for_update(&mut self, id: Uuid) -> Result<Option<Notification>, StorageError> {
@@ -39,6 +39,6 @@ impl NotificationRepository for SqliteNotificationRepository<'_> {
         )
         .bind_time(at)
         .bind(id);
-        self.unit.execute(update).await.map(drop)
+        self.unit.write(update).await
     }
 }

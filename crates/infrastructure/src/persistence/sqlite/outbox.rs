@@ -61,7 +61,7 @@ impl Outbox for SqliteOutbox<'_> {
             let insert = events.iter().fold(insert, |insert, event| {
                 bind_envelope(insert.bind(partition_of(&event.partition_key).0).bind_time(now), event)
             });
-            self.unit.execute(insert).await?;
+            self.unit.write(insert).await?;
             self.unit.touch_outbox();
         }
         Ok(())

@@ -153,7 +153,8 @@ impl Session {
 
     /// Runs a statement of the unit whose turn it is. Its first one opens its savepoint in the same round trip.
     pub(super) async fn run(&mut self, statement: Statement) -> Result<Outcome, StorageError> {
-        let Statement { operation, sql, arguments, persistent, .. } = statement.checked()?;
+        let (operation, persistent) = (statement.operation, statement.persistent);
+        let (sql, arguments) = statement.checked()?;
         let prefix = match self.state {
             State::Unit { .. } => "",
             State::Begun => {

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use activelog_application::ports::StorageError;
 use activelog_domain::statistics::Figures;
 use jiff::{Timestamp, civil::Date};
-use sqlx::{Arguments, Encode, Sqlite, Type, sqlite::SqliteArguments};
+use sqlx::{Arguments, sqlite::SqliteArguments};
+use uuid::Uuid;
 
 use super::error_mapping::storage_error;
 
@@ -15,7 +16,7 @@ pub(super) struct Statement {
     /// What it does, for errors: "insert activity".
     pub(super) operation: &'static str,
     pub(super) sql: Cow<'static, str>,
-    pub(super) arguments: SqliteArguments,
+    values: Vec<Value>,
     /// Whether the compiled statement is worth keeping.
     pub(super) persistent: bool,
     failure: Option<sqlx::Error>,
@@ -24,13 +25,7 @@ pub(super) struct Statement {
 impl Statement {
     /// A statement that is the same every time.
     pub(super) fn new(operation: &'static str, sql: &'static str) -> Self {
-        Self {
-            operation,
-            sql: Cow::Borrowed(sql),
-            arguments: SqliteArguments::default(),
-            persistent: true,
-            failure: None,
-        }
+        Self { operation, sql: Cow::Borrowed(sql), values: Vec::new(), persistent: true, failure: None }
     }
 
     /// A statement of `head`, then `rows` times the parenthesised `row` as a list, then `tail`. All are constants.
@@ -60,10 +55,8 @@ impl Statement {
 
     /// Binds the next value.
     #[must_use]
-    pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(mut self, value: T) -> Self {
-        if let Err(error) = self.arguments.add(value) {
-            self.failure.get_or_insert(sqlx::Error::Encode(error));
-        }
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
         self
     }
 
@@ -100,11 +93,95 @@ impl Statement {
         }
     }
 
-    /// The statement, unless a value could not be bound.
-    pub(super) fn checked(mut self) -> Result<Self, StorageError> {
-        match self.failure.take() {
-            Some(error) => Err(storage_error(self.operation, error)),
-            None => Ok(self),
+    /// This statement and then `next` as one text, to run in one round trip. What is read comes from `next`. Both must be free of `$1`, as
+    /// those count from the beginning of the text.
+    pub(super) fn then(mut self, next: Self) -> Self {
+        let sql = self.sql.to_mut();
+        sql.push_str("; ");
+        sql.push_str(&next.sql);
+        self.values.extend(next.values);
+        self.operation = next.operation;
+        self.persistent &= next.persistent;
+        self.failure = self.failure.or(next.failure);
+        self
+    }
+
+    /// Whether it can be joined with others.
+    pub(super) fn is_joinable(&self) -> bool {
+        !self.sql.contains('$')
+    }
+
+    /// Its text and what is bound to it, unless a value could not be bound.
+    pub(super) fn checked(mut self) -> Result<(Cow<'static, str>, SqliteArguments), StorageError> {
+        let operation = self.operation;
+        let mut arguments = SqliteArguments::default();
+        let bound = match self.failure.take() {
+            Some(error) => Err(error),
+            None => self.values.into_iter().try_for_each(|value| value.add_to(&mut arguments)),
+        };
+        bound.map(|()| (self.sql, arguments)).map_err(|error| storage_error(operation, error))
+    }
+}
+
+/// A value as SQLite has it.
+#[derive(Debug)]
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    fn add_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Null => arguments.add(None::<i64>),
+            Self::Integer(value) => arguments.add(value),
+            Self::Text(value) => arguments.add(value),
+            Self::Blob(value) => arguments.add(value),
         }
+        .map_err(sqlx::Error::Encode)
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::Integer(value.into())
+            }
+        }
+    )*};
+}
+
+integers!(i64, i32, u32, u16);
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Blob(value.to_vec())
+    }
+}
+
+impl From<Uuid> for Value {
+    fn from(value: Uuid) -> Self {
+        Self::Blob(value.as_bytes().to_vec())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
     }
 }

@@ -35,6 +35,10 @@ impl UnitOfWorkFactory<dyn Repositories> for SqliteDatabase {
 
 #[async_trait]
 impl UnitOfWork for SqliteUnitOfWork {
+    fn defer_writes(&mut self) {
+        self.unit.defer_writes();
+    }
+
     fn outbox(&mut self) -> Box<dyn Outbox + '_> {
         Box::new(SqliteOutbox { unit: &mut self.unit, clock: &*self.clock })
     }

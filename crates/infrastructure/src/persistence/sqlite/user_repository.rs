@@ -3,7 +3,7 @@ use activelog_domain::{statistics::Figures, user::UserId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{error_mapping::corrupt, rows, statement::Statement, write_unit::WriteUnit};
+use super::{rows, statement::Statement, write_unit::WriteUnit};
 
 /// Users and their totals in a unit of work.
 pub(super) struct SqliteUserRepository<'a> {
@@ -12,23 +12,30 @@ pub(super) struct SqliteUserRepository<'a> {
 
 #[async_trait]
 impl UserRepository for SqliteUserRepository<'_> {
-    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<Figures, StorageError> {
+    async fn add_to_totals(&mut self, user: UserId, change: Figures, now: Timestamp) -> Result<(), StorageError> {
         let upsert = Statement::new(
             "add to totals",
             "INSERT INTO users (id, activities, duration_minutes, distance_metres, calories_burned, created_at, \
-             updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) \
+             updated_at) VALUES (?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (id) DO UPDATE SET \
                  activities = activities + excluded.activities, \
                  duration_minutes = duration_minutes + excluded.duration_minutes, \
                  distance_metres = distance_metres + excluded.distance_metres, \
                  calories_burned = calories_burned + excluded.calories_burned, \
-                 updated_at = excluded.updated_at \
-             RETURNING activities, duration_minutes, distance_metres, calories_burned",
+                 updated_at = excluded.updated_at",
         )
         .bind(user.0)
         .bind_figures(change)
+        .bind_time(now)
         .bind_time(now);
-        let totals = self.unit.fetch_optional(upsert, rows::figures).await?;
-        totals.ok_or_else(|| corrupt("add to totals", "the upsert returned no row"))
+        self.unit.write(upsert).await
+    }
+
+    async fn totals(&mut self, user: UserId) -> Result<Figures, StorageError> {
+        let select = Statement::new(
+            "read totals",
+            "SELECT activities, duration_minutes, distance_metres, calories_burned FROM users WHERE id = ?",
+        );
+        Ok(self.unit.fetch_optional(select.bind(user.0), rows::figures).await?.unwrap_or_default())
     }
 }

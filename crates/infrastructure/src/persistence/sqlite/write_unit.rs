@@ -10,11 +10,13 @@ pub(super) struct WriteUnit {
     poison: Option<StorageErrorKind>,
     outbox: bool,
     journal: bool,
+    /// Writes that wait for the next statement that answers something, or for the commit. `None` while writes run at once.
+    deferred: Option<Vec<Statement>>,
 }
 
 impl WriteUnit {
     pub(super) fn new(turn: Turn) -> Self {
-        Self { turn, poison: None, outbox: false, journal: false }
+        Self { turn, poison: None, outbox: false, journal: false, deferred: None }
     }
 
     /// The commit is to ring the outbox's signal.
@@ -27,7 +29,34 @@ impl WriteUnit {
         self.journal = true;
     }
 
+    /// From now on writes may wait, to share a round trip.
+    pub(super) fn defer_writes(&mut self) {
+        self.deferred.get_or_insert_default();
+    }
+
+    /// Runs a statement that answers nothing: now, or with the next that does.
+    pub(super) async fn write(&mut self, statement: Statement) -> Result<(), StorageError> {
+        match &mut self.deferred {
+            Some(deferred) if self.poison.is_none() && statement.is_joinable() => {
+                deferred.push(statement);
+                Ok(())
+            }
+            _ => self.execute(statement).await.map(drop),
+        }
+    }
+
+    /// Runs what has waited, and then the statement, in as few round trips as it can.
     async fn run(&mut self, statement: Statement) -> Result<Outcome, StorageError> {
+        let waiting = self.deferred.as_mut().map(std::mem::take).unwrap_or_default();
+        let Some(waiting) = waiting.into_iter().reduce(Statement::then) else { return self.run_now(statement).await };
+        if statement.is_joinable() {
+            return self.run_now(waiting.then(statement)).await;
+        }
+        self.run_now(waiting).await?;
+        self.run_now(statement).await
+    }
+
+    async fn run_now(&mut self, statement: Statement) -> Result<Outcome, StorageError> {
         let operation = statement.operation;
         if let Some(kind) = self.poison {
             return Err(StorageError::new(kind, operation, "an earlier statement of this unit of work failed"));
@@ -69,6 +98,10 @@ impl WriteUnit {
 
     /// Hands the turn on and waits for the commit of the group.
     pub(super) async fn commit(mut self) -> Result<(), CommitError> {
+        let waiting = self.deferred.as_mut().map(std::mem::take).unwrap_or_default();
+        if let Some(waiting) = waiting.into_iter().reduce(Statement::then) {
+            self.run_now(waiting).await.map_err(CommitError::RolledBack)?;
+        }
         if let Some(kind) = self.poison {
             let reason = "a statement of this unit of work failed";
             return Err(CommitError::RolledBack(StorageError::new(kind, "commit", reason)));
