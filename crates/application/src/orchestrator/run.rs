@@ -143,7 +143,8 @@ async fn run_steps<U: ?Sized + Send>(
         let name = use_case.name();
         progress.enter(name);
         let started = Instant::now();
-        let span = tracing::info_span!("use_case", name, correlation_id = %step.context().correlation_id);
+        // At the level of the lines in it: a span that nobody asked for costs nothing.
+        let span = tracing::debug_span!("use_case", name, correlation_id = %step.context().correlation_id);
         let result = use_case.execute(step, input, &mut outputs.0).instrument(span).await;
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         match result {
