@@ -26,8 +26,8 @@ pub struct Membership {
 
 /// Divides a scope's partitions among the members that are alive.
 ///
-/// Each partition has one owner at a time; an owner that stops renewing loses it after `ttl` (by the database's clock),
-/// and its [`Lease`] is fenced from then on, even if it wakes up later.
+/// Each partition has one owner at a time. An owner that stops renewing may lose it to another member after `ttl` (by the database's
+/// clock); as soon as another has it, the old [`Lease`] is fenced, even if its owner wakes up later.
 #[async_trait]
 pub trait LeaseStore: Send + Sync + 'static {
     /// Says that `member` is alive for the next `ttl`, renews its leases, and takes free or expired partitions up to its fair
