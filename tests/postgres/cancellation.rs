@@ -79,12 +79,15 @@ async fn a_unit_dropped_within_a_statement_frees_its_locks() {
     });
     let mut bystander = bystander(&url).await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut is_waiting = false;
     for _ in 0..500 {
         if sqlx::query(waits).fetch_one(&mut bystander).await.unwrap().get::<i64, _>(0) == 1 {
+            is_waiting = true;
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(is_waiting, "the statement never waited for the lock, so abandoning it would show nothing");
     waiting.abort();
     holder.rollback().await;
     // The user's row was locked by the abandoned unit.
