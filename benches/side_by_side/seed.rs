@@ -74,7 +74,7 @@ pub(crate) async fn fill_outbox(database: &Database, count: usize) -> anyhow::Re
 }
 
 async fn record(units: &impl UnitOfWorkFactory<dyn Repositories>, count: usize) -> anyhow::Result<()> {
-    let options = TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_secs(60) };
+    let options = TransactionOptions::new(Isolation::ReadCommitted, Duration::from_secs(60));
     let mut left = count;
     while left > 0 {
         let events = events(left.min(PER_COMMIT))?;

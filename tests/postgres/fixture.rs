@@ -43,7 +43,7 @@ pub(crate) fn id() -> Uuid {
 }
 
 pub(crate) const OPTIONS: TransactionOptions =
-    TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_secs(60) };
+    TransactionOptions::new(Isolation::ReadCommitted, Duration::from_secs(60));
 
 pub(crate) async fn begin(database: &PgDatabase) -> Box<dyn Repositories> {
     try_begin(database).await.expect("a transaction begins")

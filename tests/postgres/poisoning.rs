@@ -77,7 +77,7 @@ async fn a_lock_is_not_waited_for_beyond_the_deadline() {
     unit.commit().await.unwrap();
     let mut holder = begin(&database).await;
     holder.activities().find_for_update(first.id).await.unwrap();
-    let options = TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_millis(200) };
+    let options = TransactionOptions::new(Isolation::ReadCommitted, Duration::from_millis(200));
     let mut unit = database.begin(options).await.unwrap();
     let error = unit.activities().find_for_update(first.id).await.expect_err("the row is locked");
     assert_eq!(error.kind, StorageErrorKind::Contention, "{error}");
@@ -89,7 +89,7 @@ async fn a_lock_is_not_waited_for_beyond_the_deadline() {
 async fn a_serialization_failure_is_contention() {
     let Some((database, _)) = database().await else { return };
     let user = UserId(id());
-    let options = TransactionOptions { isolation: Isolation::Serializable, deadline: Duration::from_secs(60) };
+    let options = TransactionOptions::new(Isolation::Serializable, Duration::from_secs(60));
     let (mut one, mut other) = (database.begin(options).await.unwrap(), database.begin(options).await.unwrap());
     assert!(one.achievements().list(user).await.unwrap().is_empty());
     assert!(other.achievements().list(user).await.unwrap().is_empty());

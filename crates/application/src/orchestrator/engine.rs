@@ -214,10 +214,10 @@ impl<U: ?Sized + UnitOfWork + 'static> Attempts<U> {
     async fn once<T>(&self, work: &Work<U, T>) -> Result<T, OrchestratorError> {
         self.progress.enter("begin");
         let remaining = self.deadline.saturating_duration_since(Instant::now());
-        let options = TransactionOptions { isolation: self.options.isolation, deadline: remaining };
+        let options =
+            TransactionOptions { defer_writes: true, ..TransactionOptions::new(self.options.isolation, remaining) };
         let begun = timeout_at(self.deadline, self.shared.factory.begin(options)).await;
         let mut uow = begun.map_err(|_| self.timed_out())?.map_err(|e| self.storage(e))?;
-        uow.defer_writes();
         let mut recorded = Vec::new();
         let outcome =
             timeout_at(self.deadline, AssertUnwindSafe(self.fill(&mut *uow, &mut recorded, work)).catch_unwind());

@@ -23,6 +23,17 @@ pub struct TransactionOptions {
     /// How long the caller will wait for it. A database server ends statements and lock waits no later than this by itself, so that a
     /// caller that is gone leaves nothing running; an embedded database finishes the statement at hand and rolls back.
     pub deadline: Duration,
+    /// Allows the store to keep writes back until something is read or committed, so that several travel together, and to take part in
+    /// the contest for its connection or lock only then. Errors of those writes, and of the wait, then come from there: at the latest from
+    /// [`commit`](UnitOfWork::commit) as [`CommitError::RolledBack`]. All else stays as it is. A store that gains nothing by it does nothing.
+    pub defer_writes: bool,
+}
+
+impl TransactionOptions {
+    /// Options with writes that run at once.
+    pub const fn new(isolation: Isolation, deadline: Duration) -> Self {
+        Self { isolation, deadline, defer_writes: false }
+    }
 }
 
 /// Begins units of work.
@@ -46,11 +57,6 @@ pub trait UnitOfWorkFactory<U: ?Sized + UnitOfWork>: Send + Sync + 'static {
 /// - Once `commit` returns `Ok`, what was written survives what the store declares it survives.
 #[async_trait]
 pub trait UnitOfWork: Send {
-    /// Allows the store to keep writes back until something is read or committed, so that several travel together. Their errors then come
-    /// from there, at the latest from [`commit`](Self::commit) as [`CommitError::RolledBack`]; all else stays as it is. A store that gains
-    /// nothing by it does nothing.
-    fn defer_writes(&mut self) {}
-
     /// Where events are recorded to be published.
     fn outbox(&mut self) -> Box<dyn Outbox + '_>;
 

@@ -112,7 +112,7 @@ impl Api {
     /// A transaction beside the API's.
     pub(crate) async fn begin(&self) -> Box<dyn Repositories> {
         let deadline = std::time::Duration::from_secs(5);
-        let options = TransactionOptions { isolation: Isolation::ReadCommitted, deadline };
+        let options = TransactionOptions::new(Isolation::ReadCommitted, deadline);
         self.store.begin(options).await.expect("a transaction")
     }
 }

@@ -109,8 +109,7 @@ mod tests {
     use super::*;
     use crate::ports::{CommitError, Isolation};
 
-    const OPTIONS: TransactionOptions =
-        TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_millis(20) };
+    const OPTIONS: TransactionOptions = TransactionOptions::new(Isolation::ReadCommitted, Duration::from_millis(20));
 
     async fn begin(store: &MemoryRepositories) -> Box<dyn Repositories> {
         store.begin(OPTIONS).await.expect("a unit of work")

@@ -65,8 +65,13 @@ impl Storage {
         self.begin_within(PATIENCE).await
     }
 
+    pub(super) async fn begin_deferring(&self) -> Result<Box<dyn Repositories>, StorageError> {
+        let options = TransactionOptions::new(Isolation::ReadCommitted, PATIENCE);
+        self.factory.begin(TransactionOptions { defer_writes: true, ..options }).await
+    }
+
     pub(super) async fn begin_within(&self, deadline: Duration) -> Result<Box<dyn Repositories>, StorageError> {
-        self.factory.begin(TransactionOptions { isolation: Isolation::ReadCommitted, deadline }).await
+        self.factory.begin(TransactionOptions::new(Isolation::ReadCommitted, deadline)).await
     }
 
     /// Does `work` in a transaction and commits it, again when others were in the way.

@@ -120,8 +120,7 @@ async fn a_failed_statement_poisons_it(storage: Storage) -> Checked {
 
 async fn deferred_writes_are_seen_and_undone_like_others(storage: Storage) -> Checked {
     let undone = bare_activity(any_user())?;
-    let mut uow = storage.begin().await?;
-    uow.defer_writes();
+    let mut uow = storage.begin_deferring().await?;
     uow.activities().insert(&undone).await?;
     uow.users().add_to_totals(undone.user_id, figures(1, 1, 1, 1), at(0)).await?;
     ensure_eq!(uow.activities().find_for_update(undone.id).await?, Some(undone.clone()), "a read sees it");
@@ -132,8 +131,7 @@ async fn deferred_writes_are_seen_and_undone_like_others(storage: Storage) -> Ch
 
 async fn deferred_writes_are_kept_like_others(storage: Storage) -> Checked {
     let kept = bare_activity(any_user())?;
-    let mut uow = storage.begin().await?;
-    uow.defer_writes();
+    let mut uow = storage.begin_deferring().await?;
     write_everywhere(&mut *uow, &kept).await?;
     uow.commit().await?;
     ensure_there(&storage, &kept, true, "after the commit").await
@@ -143,8 +141,7 @@ async fn a_deferred_write_that_fails_fails_the_commit(storage: Storage) -> Check
     let there = bare_activity(any_user())?;
     storage.insert(std::slice::from_ref(&there)).await?;
     let activity = bare_activity(any_user())?;
-    let mut uow = storage.begin().await?;
-    uow.defer_writes();
+    let mut uow = storage.begin_deferring().await?;
     uow.activities().insert(&activity).await?;
     // Now, or when it is committed.
     let now = uow.activities().insert(&there).await;
@@ -251,7 +248,7 @@ async fn it_is_serializable_where_that_is_asked_for(storage: Storage) -> Checked
         let tasks = [one, other].map(|activity| {
             let storage = storage.clone();
             tokio::spawn(async move {
-                let options = TransactionOptions { isolation: Isolation::Serializable, deadline: PATIENCE };
+                let options = TransactionOptions::new(Isolation::Serializable, PATIENCE);
                 let failed = CommitError::RolledBack;
                 let mut uow = storage.factory.begin(options).await.map_err(failed)?;
                 for id in ids {

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn statement(isolation: Isolation, deadline: Duration) -> String {
-        begin_statement(TransactionOptions { isolation, deadline }).as_str().to_owned()
+        begin_statement(TransactionOptions::new(isolation, deadline)).as_str().to_owned()
     }
 
     #[test]

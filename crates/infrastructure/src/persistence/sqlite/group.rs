@@ -16,10 +16,22 @@ pub(super) struct Group {
     /// How many have had their turn, also those that were rolled back.
     units: usize,
     began: Option<Instant>,
-    /// Whether any has appended to the outbox.
+    /// What they have written to together.
+    pub(super) touched: Touched,
+}
+
+/// What was written to that somebody listens to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Touched {
     pub(super) outbox: bool,
-    /// Whether any has appended to the journal.
     pub(super) journal: bool,
+}
+
+impl Touched {
+    /// What either has touched.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { outbox: self.outbox || other.outbox, journal: self.journal || other.journal }
+    }
 }
 
 /// Why a group could not be committed.
@@ -45,8 +57,13 @@ impl Failure {
         Self { kind, reason: error.to_string(), unknown }
     }
 
+    /// What it means for a statement that comes after it.
+    pub(super) fn error(&self, operation: &'static str) -> StorageError {
+        StorageError::new(self.kind, operation, self.reason.clone())
+    }
+
     fn verdict(&self) -> CommitError {
-        let error = StorageError::new(self.kind, "commit group", self.reason.clone());
+        let error = self.error("commit group");
         if self.unknown { CommitError::Unknown(error) } else { CommitError::RolledBack(error) }
     }
 }
@@ -62,9 +79,9 @@ impl Group {
         self.units += 1;
     }
 
-    /// Adds a unit of work that waits for the commit.
-    pub(super) fn join(&mut self, participant: oneshot::Sender<Verdict>) {
-        self.participants.push(participant);
+    /// Adds units of work that wait for the commit.
+    pub(super) fn join(&mut self, participants: impl IntoIterator<Item = oneshot::Sender<Verdict>>) {
+        self.participants.extend(participants);
     }
 
     /// Whether there is nothing to commit.

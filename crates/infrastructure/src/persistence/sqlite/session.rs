@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     error_mapping::{is_busy, is_refusal, spares_transaction, storage_error},
-    group::{Failure, Group, Verdict},
+    group::{Failure, Group, Touched, Verdict},
     statement::Statement,
 };
 
@@ -197,14 +197,35 @@ impl Session {
     }
 
     /// Ends the unit under way: it waits for the commit of the outer transaction. `None` when it has done nothing.
-    pub(super) fn join(&mut self, outbox: bool, journal: bool) -> Option<oneshot::Receiver<Verdict>> {
-        let State::Unit { current, .. } = self.state else { return None };
-        self.state = State::Kept(current);
+    pub(super) fn join(&mut self, touched: Touched) -> Option<oneshot::Receiver<Verdict>> {
         let (participant, verdict) = oneshot::channel();
-        self.group.join(participant);
-        self.group.outbox |= outbox;
-        self.group.journal |= journal;
-        Some(verdict)
+        matches!(self.state, State::Unit { .. }).then(|| {
+            self.join_as(touched, [participant]);
+            verdict
+        })
+    }
+
+    /// Ends the unit under way, in which several have written: all of them wait for the commit of the outer transaction.
+    pub(super) fn join_as(
+        &mut self,
+        touched: Touched,
+        participants: impl IntoIterator<Item = oneshot::Sender<Verdict>>,
+    ) {
+        if let State::Unit { current, .. } = self.state {
+            self.state = State::Kept(current);
+        }
+        self.group.join(participants);
+        self.group.touched = self.group.touched.and(touched);
+    }
+
+    /// Counts a unit of work beyond the one that has begun.
+    pub(super) fn count(&mut self) {
+        self.group.count();
+    }
+
+    /// Why the outer transaction is lost, if it is: nothing runs before the group has ended.
+    pub(super) fn lost(&self) -> Option<StorageError> {
+        self.broken.as_ref().map(|failure| failure.error("join group"))
     }
 
     /// Whether somebody has to see to the connection before the next unit gets it.
@@ -262,7 +283,7 @@ impl Session {
     }
 
     /// Ends the outer transaction and tells its units. `Some` with what was touched when something was committed.
-    pub(super) async fn end(&mut self) -> Option<Committed> {
+    pub(super) async fn end(&mut self) -> Option<Touched> {
         let group = std::mem::take(&mut self.group);
         if self.broken.is_none() && self.state != State::Idle {
             let command = if group.is_empty() { "ROLLBACK" } else { "COMMIT" };
@@ -282,10 +303,10 @@ impl Session {
             group.fail(&failure);
             return None;
         }
-        let committed = Committed { outbox: group.outbox, journal: group.journal };
+        let touched = group.touched;
         let any = !group.is_empty();
         group.succeed();
-        any.then_some(committed)
+        any.then_some(touched)
     }
 
     /// Closes the connection, which rolls back what it has not committed.
@@ -304,12 +325,6 @@ impl Session {
             None => Err(sqlx::Error::WorkerCrashed),
         }
     }
-}
-
-/// What a commit has touched.
-pub(super) struct Committed {
-    pub(super) outbox: bool,
-    pub(super) journal: bool,
 }
 
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {

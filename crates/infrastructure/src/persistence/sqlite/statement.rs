@@ -1,6 +1,6 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use activelog_application::ports::StorageError;
+use activelog_application::ports::{StorageError, StorageErrorKind};
 use activelog_domain::statistics::Figures;
 use jiff::{Timestamp, civil::Date};
 use sqlx::{Arguments, sqlite::SqliteArguments};
@@ -12,6 +12,7 @@ use super::error_mapping::storage_error;
 ///
 /// Parameters that are used in more than one place are written `$1`, `$2`: SQLite numbers those as they appear, without gaps, and
 /// one value then serves several statements in one text.
+#[derive(Clone)]
 pub(super) struct Statement {
     /// What it does, for errors: "insert activity".
     pub(super) operation: &'static str,
@@ -19,7 +20,7 @@ pub(super) struct Statement {
     values: Vec<Value>,
     /// Whether the compiled statement is worth keeping.
     pub(super) persistent: bool,
-    failure: Option<sqlx::Error>,
+    failure: Option<Arc<sqlx::Error>>,
 }
 
 impl Statement {
@@ -87,7 +88,7 @@ impl Statement {
         match i64::try_from(value) {
             Ok(value) => self.bind(value),
             Err(error) => {
-                self.failure.get_or_insert(sqlx::Error::Encode(error.into()));
+                self.failure.get_or_insert_with(|| Arc::new(sqlx::Error::Encode(error.into())));
                 self
             }
         }
@@ -115,16 +116,16 @@ impl Statement {
     pub(super) fn checked(mut self) -> Result<(Cow<'static, str>, SqliteArguments), StorageError> {
         let operation = self.operation;
         let mut arguments = SqliteArguments::default();
-        let bound = match self.failure.take() {
-            Some(error) => Err(error),
-            None => self.values.into_iter().try_for_each(|value| value.add_to(&mut arguments)),
-        };
+        if let Some(error) = self.failure.take() {
+            return Err(StorageError::new(StorageErrorKind::Other, operation, error));
+        }
+        let bound = self.values.into_iter().try_for_each(|value| value.add_to(&mut arguments));
         bound.map(|()| (self.sql, arguments)).map_err(|error| storage_error(operation, error))
     }
 }
 
 /// A value as SQLite has it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Value {
     Null,
     Integer(i64),

@@ -28,17 +28,18 @@ struct SqliteUnitOfWork {
 #[async_trait]
 impl UnitOfWorkFactory<dyn Repositories> for SqliteDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Repositories>, StorageError> {
-        let unit = self.inner.writer.begin(options.deadline).await?;
+        let mut unit = self.inner.writer.begin(options.deadline)?;
+        if options.defer_writes {
+            unit.defer_writes();
+        } else {
+            unit.take_turn().await?;
+        }
         Ok(Box::new(SqliteUnitOfWork { unit, clock: Arc::clone(&self.inner.clock) }))
     }
 }
 
 #[async_trait]
 impl UnitOfWork for SqliteUnitOfWork {
-    fn defer_writes(&mut self) {
-        self.unit.defer_writes();
-    }
-
     fn outbox(&mut self) -> Box<dyn Outbox + '_> {
         Box::new(SqliteOutbox { unit: &mut self.unit, clock: &*self.clock })
     }

@@ -1,32 +1,56 @@
+use std::sync::Arc;
+
 use activelog_application::ports::{CommitError, StorageError, StorageErrorKind};
 use sqlx::sqlite::SqliteRow;
+use tokio::time::Instant;
 
-use super::{error_mapping::storage_error, session::Outcome, statement::Statement, writer::Turn};
+use super::{
+    error_mapping::storage_error,
+    group::Touched,
+    session::Outcome,
+    statement::Statement,
+    writer::{Turn, Writer, shut_down},
+};
 
 /// A unit of work on the write connection. Dropping it rolls back what it has done, and only that.
+///
+/// It takes its turn with the first statement that has to run, and keeps it until its end. A unit that defers its writes and reads
+/// nothing does not need a turn at all: the writer runs what it has gathered, in one round trip with others that wait.
 pub(super) struct WriteUnit {
-    turn: Turn,
+    writer: Arc<Writer>,
+    /// Until when it may wait for its turn.
+    deadline: Instant,
+    /// `None` before the first statement.
+    turn: Option<Turn>,
     /// Set while a statement is under way and left so when it fails or is given up.
     poison: Option<StorageErrorKind>,
-    outbox: bool,
-    journal: bool,
+    touched: Touched,
     /// Writes that wait for the next statement that answers something, or for the commit. `None` while writes run at once.
     deferred: Option<Vec<Statement>>,
 }
 
 impl WriteUnit {
-    pub(super) fn new(turn: Turn) -> Self {
-        Self { turn, poison: None, outbox: false, journal: false, deferred: None }
+    pub(super) fn new(writer: Arc<Writer>, deadline: Instant) -> Self {
+        Self { writer, deadline, turn: None, poison: None, touched: Touched::default(), deferred: None }
+    }
+
+    /// Waits for its turn, unless it has it. Cancel-safe.
+    pub(super) async fn take_turn(&mut self) -> Result<&mut Turn, StorageError> {
+        let turn = match self.turn.take() {
+            Some(turn) => turn,
+            None => self.writer.take_turn(self.deadline).await?,
+        };
+        Ok(self.turn.insert(turn))
     }
 
     /// The commit is to ring the outbox's signal.
     pub(super) fn touch_outbox(&mut self) {
-        self.outbox = true;
+        self.touched.outbox = true;
     }
 
     /// The commit is to ring the journal's signal.
     pub(super) fn touch_journal(&mut self) {
-        self.journal = true;
+        self.touched.journal = true;
     }
 
     /// From now on writes may wait, to share a round trip.
@@ -62,9 +86,14 @@ impl WriteUnit {
             return Err(StorageError::new(kind, operation, "an earlier statement of this unit of work failed"));
         }
         self.poison = Some(StorageErrorKind::Other);
-        let outcome = self.turn.session(operation)?.run(statement).await;
+        let outcome = self.run_in_turn(statement).await;
         self.poison = outcome.as_ref().err().map(|error| error.kind);
         outcome
+    }
+
+    async fn run_in_turn(&mut self, statement: Statement) -> Result<Outcome, StorageError> {
+        let operation = statement.operation;
+        self.take_turn().await?.session(operation)?.run(statement).await
     }
 
     /// Runs a statement; answers how many rows (the last of) it has changed.
@@ -100,21 +129,22 @@ impl WriteUnit {
     pub(super) async fn commit(mut self) -> Result<(), CommitError> {
         let waiting = self.deferred.as_mut().map(std::mem::take).unwrap_or_default();
         if let Some(waiting) = waiting.into_iter().reduce(Statement::then) {
+            if self.turn.is_none() && self.poison.is_none() {
+                return self.writer.write_whole(waiting, self.touched, self.deadline).await;
+            }
             self.run_now(waiting).await.map_err(CommitError::RolledBack)?;
         }
         if let Some(kind) = self.poison {
             let reason = "a statement of this unit of work failed";
             return Err(CommitError::RolledBack(StorageError::new(kind, "commit", reason)));
         }
-        let (outbox, journal) = (self.outbox, self.journal);
-        let joined = self.turn.session("commit").map_err(CommitError::RolledBack)?.join(outbox, journal);
-        drop(self);
+        // Without a turn it has done nothing.
+        let Some(mut turn) = self.turn.take() else { return Ok(()) };
+        let joined = turn.session("commit").map_err(CommitError::RolledBack)?.join(self.touched);
+        drop(turn);
         match joined {
             None => Ok(()),
-            Some(verdict) => verdict.await.unwrap_or_else(|_| {
-                let reason = "the runtime shut down before the commit was answered";
-                Err(CommitError::Unknown(StorageError::new(StorageErrorKind::Unavailable, "commit", reason)))
-            }),
+            Some(verdict) => verdict.await.unwrap_or_else(|_| Err(shut_down())),
         }
     }
 

@@ -7,7 +7,7 @@ use activelog_application::{
 use activelog_domain::user::UserId;
 use futures::{FutureExt, future::join_all};
 
-use super::support::{OPTIONS, Scratch, activity, begin, create, event, new_id};
+use super::support::{OPTIONS, Scratch, activity, begin, begin_deferring, create, event, new_id};
 use crate::persistence::sqlite::statement::Statement;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,6 +31,61 @@ async fn concurrent_units_share_commits() {
     let commits = scratch.database.commits() - before;
     assert!(commits <= 320, "640 units took {commits} commits");
     assert_eq!(scratch.database.depth().await.expect("a depth").events, 640);
+}
+
+/// Units whose writes are all known run together; one that fails takes no other with it.
+#[tokio::test]
+async fn of_units_that_run_together_only_those_fail_that_have_to() {
+    let scratch = Scratch::new().await;
+    let taken = activity(UserId(new_id()));
+    let mut unit = scratch.begin().await;
+    unit.activities().insert(&taken).await.expect("inserts");
+    // Holds the turn until all others wait.
+    let gate = Arc::new(tokio::sync::Barrier::new(41));
+    let units: Vec<_> = (0..40)
+        .map(|n| {
+            let activity = if n % 7 == 3 { taken.clone() } else { activity(taken.user_id) };
+            let (database, gate) = (scratch.database.clone(), Arc::clone(&gate));
+            tokio::spawn(async move {
+                let mut unit = begin_deferring(&database).await;
+                unit.activities().insert(&activity).await.expect("is deferred");
+                unit.outbox().append(&[event(activity.id, 1)]).await.expect("is deferred");
+                gate.wait().await;
+                (n, activity.id, unit.commit().await)
+            })
+        })
+        .collect();
+    gate.wait().await;
+    let before = scratch.database.commits();
+    unit.commit().await.expect("commits");
+    for unit in units {
+        let (n, id, committed) = unit.await.expect("no panic");
+        match committed {
+            Ok(()) => assert!(n % 7 != 3 && scratch.database.activity(id).await.expect("reads").is_some(), "{n}"),
+            Err(CommitError::RolledBack(error)) => {
+                assert!(n % 7 == 3 && error.kind == StorageErrorKind::Constraint, "{n}: {error}");
+            }
+            Err(unknown) => panic!("{n}: {unknown}"),
+        }
+    }
+    assert_eq!(scratch.database.depth().await.expect("a depth").events, 34, "and nothing of what failed");
+    assert!(scratch.database.commits() - before < 34, "they share commits");
+}
+
+#[tokio::test]
+async fn a_unit_that_runs_whole_gives_up_when_its_turn_does_not_come_in_time() {
+    let scratch = Scratch::with(|options| options.acquire_timeout = Duration::from_millis(50)).await;
+    let held = scratch.begin().await;
+    let activity = activity(UserId(new_id()));
+    let mut unit = begin_deferring(&scratch.database).await;
+    unit.activities().insert(&activity).await.expect("is deferred");
+    match unit.commit().await {
+        Err(CommitError::RolledBack(error)) => assert_eq!(error.kind, StorageErrorKind::Unavailable),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    scratch.begin().await.rollback().await;
+    assert_eq!(scratch.database.activity(activity.id).await.expect("reads"), None, "not even afterwards");
 }
 
 #[tokio::test]

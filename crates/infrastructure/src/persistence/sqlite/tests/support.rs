@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(super) const OPTIONS: TransactionOptions =
-    TransactionOptions { isolation: Isolation::ReadCommitted, deadline: Duration::from_secs(60) };
+    TransactionOptions::new(Isolation::ReadCommitted, Duration::from_secs(60));
 
 /// A database in a folder of its own, which goes when this does.
 pub(super) struct Scratch {
@@ -59,6 +59,11 @@ impl Scratch {
 
 pub(super) async fn begin(database: &SqliteDatabase) -> Box<dyn Repositories> {
     UnitOfWorkFactory::<dyn Repositories>::begin(database, OPTIONS).await.expect("begins")
+}
+
+pub(super) async fn begin_deferring(database: &SqliteDatabase) -> Box<dyn Repositories> {
+    let options = TransactionOptions { defer_writes: true, ..OPTIONS };
+    UnitOfWorkFactory::<dyn Repositories>::begin(database, options).await.expect("begins")
 }
 
 pub(super) fn now() -> Timestamp {
