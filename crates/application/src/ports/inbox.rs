@@ -3,12 +3,26 @@ use uuid::Uuid;
 
 use super::StorageError;
 
+/// What the inbox knows of an event that a handler is about to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Intake {
+    /// Nothing: it is recorded now, and the handler takes it.
+    New,
+    /// The handler has taken it, or it is parked or a dead letter: skip it and acknowledge it.
+    AlreadyTaken,
+    /// The handler has not taken it, and must not yet: an earlier event of its partition key is parked, or the handler's events are being
+    /// replayed. Nothing was recorded. Park it behind.
+    Behind,
+}
+
 /// The record of events that handlers have already taken. It is written in the transaction of the handler's effects, so both
 /// are there or neither is.
 #[async_trait]
 pub trait Inbox: Send {
-    /// Records that `handler` takes event `event_id`. `false` when it already has: skip the event and acknowledge it. When two
-    /// transactions record the same at once, the second waits for the first and then answers `false`, or `true` if
-    /// the first was rolled back.
-    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError>;
+    /// Records that `handler` takes event `event_id` of partition key `key`. When two transactions record the same at once, the second
+    /// waits for the first and then answers `AlreadyTaken`, or `New` if the first was rolled back.
+    async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError>;
+
+    /// Like [`record`](Self::record), for the replay of `handler` itself: it is not in its own way, parked events are.
+    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError>;
 }

@@ -3,6 +3,8 @@
 
 mod broker;
 mod clock;
+mod crash_marks;
+mod dead_letters;
 mod delivery_stream;
 mod event_publisher;
 mod event_subscriber;
@@ -12,6 +14,8 @@ mod inbox;
 mod journal;
 mod lease_store;
 mod outbox;
+mod parking;
+mod replays;
 mod signal;
 mod storage_error;
 mod subscription;
@@ -19,17 +23,24 @@ mod unit_of_work;
 
 pub use broker::{Broker, BrokerCapabilities, BrokerHealth, Durability, Lag, OrderingGuarantee};
 pub use clock::Clock;
+pub use crash_marks::CrashMarks;
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState, DeadLetters, Death};
 pub use delivery_stream::{Delivery, DeliveryStream, Settle, SettleError};
 pub use event_publisher::{EventPublisher, PublishError, PublishErrorKind};
 pub use event_subscriber::{EventSubscriber, SubscribeError};
 pub use id_generator::IdGenerator;
 pub use idempotency::{Claim, IdempotencyKey, IdempotencyStore, StoredResponse};
-pub use inbox::Inbox;
+pub use inbox::{Inbox, Intake};
 pub use journal::{
     GroupPositions, JOURNAL_PAGE_MAX, Journal, JournalCursor, JournalEntry, PARTITIONS, Partition, partition_of,
 };
 pub use lease_store::{Lease, LeaseStore, Membership};
 pub use outbox::{Outbox, OutboxDepth, OutboxEntry, OutboxStore};
+pub use parking::{
+    Addressed, AfterDeadLetter, ClaimedLane, DeathReason, ERROR_TEXT_MAX, Failures, Listed, PARKING_PAGE_MAX,
+    ParkedEvent, ParkedFilter, Parking, ParkingDepth, ParkingStore,
+};
+pub use replays::{Replay, ReplayProgress, Replays};
 pub use signal::{Signal, SignalListener};
 pub use storage_error::{StorageError, StorageErrorKind};
 pub use subscription::{EventPattern, PatternError, StartFrom, Subscription};

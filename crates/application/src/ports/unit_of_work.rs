@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{IdempotencyStore, Inbox, Outbox, StorageError};
+use super::{IdempotencyStore, Inbox, Outbox, Parking, StorageError};
 
 /// How far transactions are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,9 @@ pub trait UnitOfWork: Send {
 
     /// Which events handlers have already taken.
     fn inbox(&mut self) -> Box<dyn Inbox + '_>;
+
+    /// Parked events that are being tried again.
+    fn parking(&mut self) -> Box<dyn Parking + '_>;
 
     /// Requests that have already been answered.
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_>;
