@@ -29,7 +29,7 @@ mod values;
 
 pub use chain::{Chain, ChainError, CheckedChain};
 pub use context::RequestContext;
-pub(crate) use engine::panic_message;
+pub(crate) use engine::{Work, panic_message};
 pub use engine::{Orchestrator, OrchestratorOptions};
 pub use error::{OrchestratorError, UseCaseError};
 pub use function::{FunctionUseCase, use_case_fn};
