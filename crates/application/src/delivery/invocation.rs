@@ -109,7 +109,8 @@ enum Refusal {
 }
 
 /// What is done in the transaction, after the intake.
-pub(super) type Deed<U> = Arc<dyn for<'a> Fn(&'a mut Step<'_, U>) -> BoxFuture<'a, Result<(), DeedError>> + Send + Sync>;
+pub(super) type Deed<U> =
+    Arc<dyn for<'a> Fn(&'a mut Step<'_, U>) -> BoxFuture<'a, Result<(), DeedError>> + Send + Sync>;
 
 /// Why a deed was not done.
 pub(super) enum DeedError {

@@ -24,7 +24,8 @@ mod router;
 
 pub use consumer::{Consumer, ConsumerOptions, ConsumerStatus};
 pub use failure::{
-    CrashGuard, CrashGuardLayer, FailureLayer, FailureMachine, FailurePolicy, NextStep, Policies, Retrier, RetrierOptions,
+    CrashGuard, CrashGuardLayer, FailureLayer, FailureMachine, FailurePolicy, NextStep, Policies, Retrier,
+    RetrierOptions,
 };
 pub use handler::{EffectHandler, EventHandler, HandlerError, Received};
 pub use invocation::{Entry, Handled, Invocation, InvocationError};

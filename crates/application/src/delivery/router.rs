@@ -133,9 +133,10 @@ impl Routes {
     /// The same routes with one more layer, around all the others.
     #[must_use]
     pub fn within(&self, layer: &impl Layer) -> Self {
-        let wrapped = self.0.iter().map(|(event, handlers)| {
-            (*event, handlers.iter().map(|handler| layer.wrap(handler.clone())).collect())
-        });
+        let wrapped = self
+            .0
+            .iter()
+            .map(|(event, handlers)| (*event, handlers.iter().map(|handler| layer.wrap(handler.clone())).collect()));
         Self(Arc::new(wrapped.collect()))
     }
 }

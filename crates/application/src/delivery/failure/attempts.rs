@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn causes_follow_their_effects_once() {
-        assert_eq!(error_chain(&failed(&["cannot send: timed out", "timed out", "os error 110"])), "cannot send: timed out: os error 110");
+        assert_eq!(
+            error_chain(&failed(&["cannot send: timed out", "timed out", "os error 110"])),
+            "cannot send: timed out: os error 110"
+        );
     }
 
     #[test]

@@ -165,7 +165,10 @@ impl Invocation for Marked {
             Entry::Delivered => {
                 let _alone = self.guard.0.alone.lock().await;
                 let outcome = self.marked(event, entry).await;
-                if matches!(outcome, Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_))) {
+                if matches!(
+                    outcome,
+                    Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_))
+                ) {
                     self.guard.seen();
                 }
                 outcome

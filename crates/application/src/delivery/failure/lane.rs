@@ -1,10 +1,6 @@
 use std::time::Duration;
 
-use super::{
-    FailureMachine, NextStep,
-    attempts::one_more,
-    policy::jittered,
-};
+use super::{FailureMachine, NextStep, attempts::one_more, policy::jittered};
 use crate::{
     delivery::{Entry, Handled, Invocation, InvocationError, Routes},
     ports::{AfterDeadLetter, ClaimedLane, ParkedEvent, StorageError},

@@ -3,11 +3,7 @@ use std::{sync::Arc, time::Duration};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 
-use super::{
-    FailureMachine, NextStep,
-    attempts::one_more,
-    policy::jittered,
-};
+use super::{FailureMachine, NextStep, attempts::one_more, policy::jittered};
 use crate::{
     delivery::{Entry, FailurePolicy, Handled, Invocation, InvocationError, Layer},
     ports::{DeathReason, Failures, StorageError},
