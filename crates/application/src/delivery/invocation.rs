@@ -7,7 +7,7 @@ use futures::FutureExt;
 use super::{EventHandler, HandlerError, Received};
 use crate::{
     orchestrator::{Orchestrator, OrchestratorError, OrchestratorOptions, RequestContext},
-    ports::{StorageError, UnitOfWork},
+    ports::{Intake, StorageError, UnitOfWork},
 };
 
 /// What an invocation that succeeded did.
@@ -65,6 +65,7 @@ pub(super) struct TransactionalInvocation<E, U: ?Sized, H> {
 enum Taken {
     Committed,
     AlreadyTaken,
+    Behind,
 }
 
 /// A handler's refusal on its way through the orchestrator.
@@ -106,8 +107,10 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EventHandler<E, U>> In
                         use_case: name,
                         reason: Refusal(error).into(),
                     };
-                    if !step.tx().inbox().record(name, envelope.id).await.map_err(storage)? {
-                        return Ok(Taken::AlreadyTaken);
+                    match step.tx().inbox().record(name, envelope.id, &envelope.partition_key).await.map_err(storage)? {
+                        Intake::New => {}
+                        Intake::AlreadyTaken => return Ok(Taken::AlreadyTaken),
+                        Intake::Behind => return Ok(Taken::Behind),
                     }
                     let event = envelope.open::<E>().map_err(|e| rejected(HandlerError::permanent(e)))?;
                     match handler.handle(&Received { event, envelope: &envelope }, step).await {
@@ -122,6 +125,7 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EventHandler<E, U>> In
         match taken.await {
             Ok(Taken::Committed) => Ok(Handled::Committed),
             Ok(Taken::AlreadyTaken) => Ok(Handled::AlreadyTaken),
+            Ok(Taken::Behind) => Err(InvocationError::Unavailable("an earlier event of its key is parked".into())),
             Err(error) => Err(classify(error, name)),
         }
     }
