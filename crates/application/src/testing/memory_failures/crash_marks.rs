@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::MemoryFailures;
@@ -28,19 +29,22 @@ impl CrashMarks for MemoryFailures {
 
     async fn running(&self, group: &str, run: Uuid) -> Result<(), StorageError> {
         self.change("note run", &[], |tables| {
-            tables.runs.entry(group.to_owned()).or_default().insert(run);
+            let now = tables.tick();
+            tables.runs.entry(group.to_owned()).or_default().insert(run, now);
         })
         .await
     }
 
-    async fn runs(&self, group: &str) -> Result<Vec<Uuid>, StorageError> {
-        self.read("list runs", |tables| tables.runs.get(group).into_iter().flatten().copied().collect())
+    async fn runs(&self, group: &str) -> Result<Vec<(Uuid, Timestamp)>, StorageError> {
+        self.read("list runs", |tables| {
+            tables.runs.get(group).into_iter().flatten().map(|(run, seen)| (*run, *seen)).collect()
+        })
     }
 
     async fn ended(&self, group: &str, runs: &[Uuid]) -> Result<(), StorageError> {
         self.change("end runs", &[], |tables| {
             if let Some(known) = tables.runs.get_mut(group) {
-                known.retain(|run| !runs.contains(run));
+                known.retain(|run, _| !runs.contains(run));
             }
         })
         .await

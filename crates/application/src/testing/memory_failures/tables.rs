@@ -26,7 +26,8 @@ pub(in crate::testing) struct FailureTables {
     pub(super) letters: BTreeMap<i64, Letter>,
     pub(super) letter_ids: BTreeMap<Address, i64>,
     pub(super) marks: BTreeMap<Address, u32>,
-    pub(super) runs: BTreeMap<String, BTreeSet<Uuid>>,
+    /// By group; when each was last said to be running.
+    pub(super) runs: BTreeMap<String, BTreeMap<Uuid, Timestamp>>,
     pub(super) replays: BTreeMap<String, Replay>,
     /// Lanes that a transaction takes an event off: nobody can claim them.
     pub(super) under_way: BTreeSet<LaneKey>,
