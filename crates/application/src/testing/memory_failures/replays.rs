@@ -1,0 +1,85 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    FailureTables, Hold, MemoryFailures,
+    tables::{Address, address},
+};
+use crate::ports::{Replay, ReplayProgress, Replays, StorageError, StorageErrorKind};
+
+/// How long the beginning of a replay waits for transactions in which its handler takes events.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Replays of the journal.
+impl FailureTables {
+    fn begin_replay(&mut self, handler: &str, from: Option<Timestamp>, to: Option<Timestamp>) -> Replay {
+        let began_at = self.tick();
+        let new = || Replay { handler: handler.to_owned(), began_at, from, to, progress: ReplayProgress::Clearing };
+        self.replays.entry(handler.to_owned()).or_insert_with(new).clone()
+    }
+
+    fn forget(&mut self, handler: &str, limit: u32) -> u64 {
+        let clearing = self.replays.get(handler).is_some_and(|replay| replay.progress == ReplayProgress::Clearing);
+        if !clearing {
+            return 0;
+        }
+        let waiting: BTreeSet<Address> = self.parked.values().map(|event| address(&event.addressed)).collect();
+        let spared = |address: &Address| waiting.contains(address) || self.is_dead(address);
+        let taken = self.inbox.keys().filter(|address| address.0 == handler && !spared(address));
+        let taken: Vec<Address> = taken.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
+        for address in &taken {
+            self.inbox.remove(address);
+        }
+        taken.len() as u64
+    }
+
+    fn end_replay(&mut self, handler: &str) {
+        let now = self.tick();
+        if self.replays.remove(handler).is_some() {
+            for (_, lane) in self.lanes.iter_mut().filter(|(key, _)| key.0 == handler) {
+                lane.due = lane.due.min(now);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Replays for MemoryFailures {
+    async fn begin(
+        &self,
+        handler: &str,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Replay, StorageError> {
+        const OPERATION: &str = "begin replay";
+        let replay = self.change(OPERATION, &[], |tables| tables.begin_replay(handler, from, to)).await?;
+        // Nobody begins to take an event from now on: when those that have begun have ended, it is quiet.
+        let quiet = [Hold::Handler(handler.to_owned())];
+        let quiet = tokio::time::timeout(PATIENCE, self.change(OPERATION, &quiet, |_| ())).await;
+        quiet.map_err(|elapsed| StorageError::new(StorageErrorKind::Unavailable, OPERATION, elapsed))??;
+        Ok(replay)
+    }
+
+    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        self.change("forget inbox", &[], |tables| tables.forget(handler, limit)).await
+    }
+
+    async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError> {
+        self.change("advance replay", &[], |tables| {
+            if let Some(replay) = tables.replays.get_mut(handler) {
+                replay.progress = progress.clone();
+            }
+        })
+        .await
+    }
+
+    async fn end(&self, handler: &str) -> Result<(), StorageError> {
+        self.change("end replay", &[], |tables| tables.end_replay(handler)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Replay>, StorageError> {
+        self.read("list replays", |tables| tables.replays.values().cloned().collect()).await
+    }
+}
