@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DeadLetterStateKind, DeathReasonKind};
+use super::{DeadLetterStateKind, DeathReasonKind, event::CloudEvent};
 use crate::http::problem::beginning;
 
 /// How much of an error a list shows, in bytes. The dead letter itself has all of it.

@@ -52,7 +52,9 @@ impl Choice {
         if named == all && given.is_valid() {
             let rule = match all {
                 true => "must not be true beside a filter: leave one of them out",
-                false => "must be true to mean every dead letter; or give a filter: handler, event, subject, reason, from or to",
+                false => {
+                    "must be true to mean every dead letter; or give a filter: handler, event, subject, reason, from or to"
+                }
             };
             given.refuse(ProblemField::new("all", rule, Some(if all { "true" } else { "false" })));
         }
