@@ -104,7 +104,7 @@ impl DeadLetters for Watched {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Listed<DeadLetter>, StorageError> {
-        self.store.list(filter, before, limit).await
+        DeadLetters::list(&self.store, filter, before, limit).await
     }
 
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError> {
