@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::{
     activity::{ActivityLog, handlers, ports::Repositories},
     delivery::{Consumer, ConsumerOptions, FailurePolicy, RetryLayer, Router, SpanLayer},
+    failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Clock, EventPublisher, IdGenerator, OutboxStore, Subscription},
     relay::{Relay, RelayOptions, RelayTarget},
@@ -118,7 +119,8 @@ impl Application {
             log: ActivityLog::new(orchestrator).expect("chains that fit together"),
             queries: shared.clone(),
             journal: shared.clone(),
-            outbox: shared,
+            outbox: shared.clone(),
+            failures: FailedEvents::new(shared.clone(), shared),
             clock,
             ids,
             health: Arc::new(NoComponents),

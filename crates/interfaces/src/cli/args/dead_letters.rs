@@ -8,7 +8,7 @@ use crate::selection;
 const LIST_HELP: &str = "\
 Examples:
   activelog dead-letters list
-  activelog dead-letters list --state dead --handler period_statistics --from 2026-03-12
+  activelog dead-letters list --state dead --handler period-statistics --from 2026-03-12
   activelog dead-letters list --subject 01929d5e-0000-7000-8000-000000000001 --output json";
 
 const SHOW_HELP: &str = "\
@@ -22,7 +22,7 @@ Exit codes:
 const REPLAY_HELP: &str = "\
 Examples:
   activelog dead-letters replay 17
-  activelog dead-letters replay --handler period_statistics --dry-run
+  activelog dead-letters replay --handler period-statistics --dry-run
   activelog dead-letters replay --all
 
 Replaying parks an event again in its old place; a worker that runs takes it at once. What dies again keeps its number and its history.

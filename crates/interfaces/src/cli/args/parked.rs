@@ -21,7 +21,7 @@ pub enum ParkedCommand {
     #[command(after_help = "\
 Examples:
   activelog parked list
-  activelog parked list --handler period_statistics --output json
+  activelog parked list --handler period-statistics --output json
 
 They are retried without anybody doing anything. Those that keep failing become dead letters.")]
     List(ListParkedArgs),

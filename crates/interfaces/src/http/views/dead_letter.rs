@@ -23,7 +23,7 @@ pub(in crate::http) struct DeadLetterView<'a> {
     /// Whether later events of its aggregate wait until something is done about it.
     holds: bool,
     /// The handler that has not taken it.
-    #[schema(example = "period_statistics")]
+    #[schema(example = "period-statistics")]
     handler: &'a str,
     /// The consumer group the handler runs in.
     #[schema(example = "activelog")]

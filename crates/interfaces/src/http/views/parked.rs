@@ -17,7 +17,7 @@ pub(in crate::http) struct ParkedView<'a> {
     #[schema(example = 42)]
     place: i64,
     /// The handler that is to take it.
-    #[schema(example = "period_statistics")]
+    #[schema(example = "period-statistics")]
     handler: &'a str,
     /// The consumer group the handler runs in.
     #[schema(example = "activelog")]

@@ -80,7 +80,7 @@ fn limit(given: Given<'_>) -> Result<u64, ProblemField> {
 /// Which dead letters: those that every given condition holds for. Fields not listed here are refused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = DeadLetterChoice, example = json!({ "handler": "period_statistics", "from": "2026-03-12", "dry_run": true }))]
+#[schema(as = DeadLetterChoice, example = json!({ "handler": "period-statistics", "from": "2026-03-12", "dry_run": true }))]
 #[expect(dead_code, reason = "describes what is read field by field, so that every error can be told at once")]
 pub(super) struct ChoiceBody {
     /// Whose.

@@ -20,7 +20,7 @@ use crate::{
     path = "/dead-letters",
     tag = "dead letters",
     params(
-        ("handler" = Option<String>, Query, description = "Whose.", example = "period_statistics"),
+        ("handler" = Option<String>, Query, description = "Whose.", example = "period-statistics"),
         ("event" = Option<String>, Query, description = "Which type of event.", example = "activity.created"),
         ("subject" = Option<String>, Query, description = "Of which aggregate; the id of an activity will do."),
         ("reason" = inline(Option<DeathReasonKind>), Query, description = "Why it died last.", example = "exhausted"),

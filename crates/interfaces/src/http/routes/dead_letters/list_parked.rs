@@ -21,7 +21,7 @@ use crate::{
     path = "/parked",
     tag = "dead letters",
     params(
-        ("handler" = Option<String>, Query, description = "For which handler.", example = "period_statistics"),
+        ("handler" = Option<String>, Query, description = "For which handler.", example = "period-statistics"),
         ("event" = Option<String>, Query, description = "Which type of event.", example = "activity.created"),
         ("subject" = Option<String>, Query, description = "Of which aggregate; the id of an activity will do."),
     ),
