@@ -5,12 +5,14 @@
 //! - [`orchestrator`]: many use cases, one transaction.
 //! - [`relay`]: outbox to broker and journal.
 //! - [`delivery`]: between broker and handler.
+//! - [`backpressure`]: when more is written than is taken.
 //! - [`activity`]: the use cases and event handlers of the activity log.
 //! - `testing` (feature `testing`): conformance suites and fakes.
 //!
 //! All but [`activity`] know nothing of activities and serve any domain.
 
 pub mod activity;
+pub mod backpressure;
 pub mod delivery;
 pub mod orchestrator;
 pub mod ports;

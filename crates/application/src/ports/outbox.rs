@@ -54,4 +54,8 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// How much waits.
     async fn depth(&self) -> Result<OutboxDepth, StorageError>;
+
+    /// How much waits, at a cost that does not grow with what waits: events are counted up to `bound`, and `oldest` is the oldest but for
+    /// the first `spared`. `None` for it when no more than those wait.
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError>;
 }

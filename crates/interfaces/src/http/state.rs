@@ -6,6 +6,7 @@ use std::{
 
 use activelog_application::{
     activity::{ActivityLog, ports::Queries},
+    backpressure::PressureGauge,
     ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
 };
 
@@ -28,6 +29,8 @@ pub struct HttpState {
     pub ids: Arc<dyn IdGenerator>,
     /// How the parts of the process are doing.
     pub health: Arc<dyn HealthSource>,
+    /// Whether writes may be taken.
+    pub pressure: PressureGauge,
 }
 
 /// The limits the API keeps.

@@ -144,6 +144,18 @@ impl OutboxStore for PgDatabase {
         let mut columns = Columns::of(&row, OPERATION);
         Ok(OutboxDepth { events: columns.unsigned()?, oldest: columns.instant_or_null()? })
     }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        const OPERATION: &str = "measure outbox";
+        let query = sqlx::query(
+            "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS some), \
+             (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1 OFFSET $2)",
+        );
+        let query = query.bind(i64::from(bound)).bind(i64::from(spared));
+        let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
+        let mut columns = Columns::of(&row, OPERATION);
+        Ok(OutboxDepth { events: columns.unsigned()?, oldest: columns.instant_or_null()? })
+    }
 }
 
 /// Binds `$1` to `$3`.

@@ -4,8 +4,7 @@ use activelog_application::ports::{
 };
 use activelog_domain::event::{EventEnvelope, TraceContext};
 use async_trait::async_trait;
-use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{SqliteDatabase, rows, statement::Statement, write_unit::WriteUnit};
 
@@ -197,16 +196,19 @@ impl OutboxStore for SqliteDatabase {
             "read outbox depth",
             "SELECT count(*) AS events, (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1) AS oldest FROM outbox",
         );
-        let depth = self
-            .fetch_optional(select, |row| {
-                let oldest: Option<i64> = row.try_get("oldest")?;
-                let oldest = oldest
-                    .map(Timestamp::from_microsecond)
-                    .transpose()
-                    .map_err(|error| sqlx::Error::Decode(error.into()))?;
-                Ok(OutboxDepth { events: rows::unsigned(row, "events")?, oldest })
-            })
-            .await?;
-        Ok(depth.unwrap_or_default())
+        Ok(self.fetch_optional(select, depth).await?.unwrap_or_default())
     }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        let select = Statement::new(
+            "read outbox depth",
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)) AS events, \
+             (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1 OFFSET ?) AS oldest",
+        );
+        Ok(self.fetch_optional(select.bind(bound).bind(spared), depth).await?.unwrap_or_default())
+    }
+}
+
+fn depth(row: &SqliteRow) -> Result<OutboxDepth, sqlx::Error> {
+    Ok(OutboxDepth { events: rows::unsigned(row, "events")?, oldest: rows::optional_time(row, "oldest")? })
 }
