@@ -17,6 +17,8 @@ mod lease_store;
 mod outbox;
 mod parking;
 mod replays;
+mod retention;
+mod scheduled_events;
 mod signal;
 mod storage_error;
 mod subscription;
@@ -43,6 +45,8 @@ pub use parking::{
     ParkedEvent, ParkedFilter, Parking, ParkingDepth, ParkingStore,
 };
 pub use replays::{Replay, ReplayProgress, Replays};
+pub use retention::{JournalSpan, PrunedUpTo, Retention};
+pub use scheduled_events::{SCHEDULED_PAGE_MAX, ScheduledEvent, ScheduledEvents, ScheduledFilter};
 pub use signal::{Signal, SignalListener};
 pub use storage_error::{StorageError, StorageErrorKind};
 pub use subscription::{EventPattern, PatternError, StartFrom, Subscription};
