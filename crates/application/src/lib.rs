@@ -4,6 +4,7 @@
 //! - [`ports`]: every trait the outside implements. A trait's comment is its contract.
 //! - [`orchestrator`]: many use cases, one transaction.
 //! - [`relay`]: outbox to broker and journal.
+//! - [`retention`]: how long what has been dealt with is kept.
 //! - [`delivery`]: between broker and handler.
 //! - [`backpressure`]: when more is written than is taken.
 //! - [`activity`]: the use cases and event handlers of the activity log.
@@ -17,5 +18,7 @@ pub mod delivery;
 pub mod orchestrator;
 pub mod ports;
 pub mod relay;
+pub mod retention;
+mod sole_lease;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -8,12 +8,14 @@ use crate::ports::{CrashMarks, StorageError};
 impl CrashMarks for MemoryFailures {
     async fn left(&self, handler: &str, event_id: Uuid) -> Result<u32, StorageError> {
         let address = (handler.to_owned(), event_id);
-        self.read("count crash marks", |tables| tables.marks.get(&address).copied().unwrap_or(0))
+        self.read("count crash marks", |tables| tables.marks.get(&address).map_or(0, |mark| mark.0))
     }
 
     async fn mark(&self, handler: &str, event_id: Uuid) -> Result<(), StorageError> {
         self.change("make crash mark", &[], |tables| {
-            *tables.marks.entry((handler.to_owned(), event_id)).or_default() += 1;
+            let now = tables.tick();
+            let mark = tables.marks.entry((handler.to_owned(), event_id)).or_insert((0, now));
+            *mark = (mark.0 + 1, now);
         })
         .await
     }
@@ -28,19 +30,20 @@ impl CrashMarks for MemoryFailures {
 
     async fn running(&self, group: &str, run: Uuid) -> Result<(), StorageError> {
         self.change("note run", &[], |tables| {
-            tables.runs.entry(group.to_owned()).or_default().insert(run);
+            let now = tables.tick();
+            tables.runs.entry(group.to_owned()).or_default().insert(run, now);
         })
         .await
     }
 
     async fn runs(&self, group: &str) -> Result<Vec<Uuid>, StorageError> {
-        self.read("list runs", |tables| tables.runs.get(group).into_iter().flatten().copied().collect())
+        self.read("list runs", |tables| tables.runs.get(group).into_iter().flatten().map(|(run, _)| *run).collect())
     }
 
     async fn ended(&self, group: &str, runs: &[Uuid]) -> Result<(), StorageError> {
         self.change("end runs", &[], |tables| {
             if let Some(known) = tables.runs.get_mut(group) {
-                known.retain(|run| !runs.contains(run));
+                known.retain(|run, _| !runs.contains(run));
             }
         })
         .await

@@ -25,8 +25,10 @@ pub(in crate::testing) struct FailureTables {
     /// By number.
     pub(super) letters: BTreeMap<i64, Letter>,
     pub(super) letter_ids: BTreeMap<Address, i64>,
-    pub(super) marks: BTreeMap<Address, u32>,
-    pub(super) runs: BTreeMap<String, BTreeSet<Uuid>>,
+    /// How many, and when the last was made.
+    pub(super) marks: BTreeMap<Address, (u32, Timestamp)>,
+    /// When they were last heard of.
+    pub(super) runs: BTreeMap<String, BTreeMap<Uuid, Timestamp>>,
     pub(super) replays: BTreeMap<String, Replay>,
     /// Lanes that a transaction takes an event off: nobody can claim them.
     pub(super) under_way: BTreeSet<LaneKey>,
@@ -62,7 +64,7 @@ pub(super) fn lane_key(addressed: &Addressed) -> LaneKey {
 
 impl FailureTables {
     /// The storage's time of day: rises with every call, and lies before that of every test.
-    pub(super) fn tick(&mut self) -> Timestamp {
+    pub(in crate::testing) fn tick(&mut self) -> Timestamp {
         const BASE: Timestamp = Timestamp::constant(1_700_000_000, 0);
         self.ticks += 1;
         BASE.checked_add(SignedDuration::from_micros(self.ticks)).unwrap_or(BASE)

@@ -13,6 +13,7 @@
 mod achievement_repository;
 mod activity_repository;
 mod database;
+mod disk_space;
 mod error_mapping;
 mod group;
 mod idempotency;
@@ -25,7 +26,9 @@ mod options;
 mod outbox;
 mod period_statistics_repository;
 mod queries;
+mod retention;
 mod rows;
+mod scheduled_events;
 mod schema;
 mod session;
 mod statement;
