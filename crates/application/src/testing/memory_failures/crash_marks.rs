@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::MemoryFailures;
@@ -8,7 +9,7 @@ use crate::ports::{CrashMarks, StorageError};
 impl CrashMarks for MemoryFailures {
     async fn left(&self, handler: &str, event_id: Uuid) -> Result<u32, StorageError> {
         let address = (handler.to_owned(), event_id);
-        self.read("count crash marks", |tables| tables.marks.get(&address).map_or(0, |mark| mark.0))
+        self.read("count crash marks", |tables| tables.marks.get(&address).map_or(0, |mark| mark.0)).await
     }
 
     async fn mark(&self, handler: &str, event_id: Uuid) -> Result<(), StorageError> {
@@ -36,8 +37,11 @@ impl CrashMarks for MemoryFailures {
         .await
     }
 
-    async fn runs(&self, group: &str) -> Result<Vec<Uuid>, StorageError> {
-        self.read("list runs", |tables| tables.runs.get(group).into_iter().flatten().map(|(run, _)| *run).collect())
+    async fn runs(&self, group: &str) -> Result<Vec<(Uuid, Timestamp)>, StorageError> {
+        self.read("list runs", |tables| {
+            tables.runs.get(group).into_iter().flatten().map(|(run, seen)| (*run, *seen)).collect()
+        })
+        .await
     }
 
     async fn ended(&self, group: &str, runs: &[Uuid]) -> Result<(), StorageError> {

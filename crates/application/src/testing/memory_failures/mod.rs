@@ -11,5 +11,5 @@ mod retention;
 mod tables;
 
 pub use access::MemoryFailures;
-pub(super) use access::{Change, Hold, TableAccess};
+pub(super) use access::{Change, Hold, Reading, TableAccess};
 pub(super) use tables::FailureTables;

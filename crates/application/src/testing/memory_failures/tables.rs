@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use activelog_domain::event::EventEnvelope;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ pub(in crate::testing) struct FailureTables {
     pub(super) letter_ids: BTreeMap<Address, i64>,
     /// How many, and when the last was made.
     pub(super) marks: BTreeMap<Address, (u32, Timestamp)>,
-    /// When they were last heard of.
+    /// By group; when each was last said to be running.
     pub(super) runs: BTreeMap<String, BTreeMap<Uuid, Timestamp>>,
     pub(super) replays: BTreeMap<String, Replay>,
     /// Lanes that a transaction takes an event off: nobody can claim them.
@@ -70,13 +71,28 @@ impl FailureTables {
         BASE.checked_add(SignedDuration::from_micros(self.ticks)).unwrap_or(BASE)
     }
 
-    /// What the inbox knows of an event, for a replay of the handler or for anybody else.
-    pub(in crate::testing) fn intake(&self, handler: &str, event_id: Uuid, key: &str, replayed: bool) -> Intake {
+    /// What the inbox knows of an event that comes from the broker.
+    pub(in crate::testing) fn intake(&self, handler: &str, event_id: Uuid, key: &str) -> Intake {
         if self.is_known(&(handler.to_owned(), event_id)) {
             return Intake::AlreadyTaken;
         }
-        let in_the_way = !replayed && self.replays.contains_key(handler);
-        match in_the_way || self.lanes.contains_key(&(handler.to_owned(), key.to_owned())) {
+        let lane = (handler.to_owned(), key.to_owned());
+        match self.replays.contains_key(handler) || self.lanes.contains_key(&lane) {
+            true => Intake::Behind,
+            false => Intake::New,
+        }
+    }
+
+    /// What the inbox knows of an event that is replayed for the handler.
+    pub(in crate::testing) fn intake_replayed(&self, handler: &str, event: &EventEnvelope) -> Intake {
+        if self.is_known(&(handler.to_owned(), event.id)) {
+            return Intake::AlreadyTaken;
+        }
+        let earlier = |other: &Addressed| {
+            other.handler == handler && other.event.subject == event.subject && other.event.sequence < event.sequence
+        };
+        let mut holding = self.letters.values().map(|row| &row.letter).filter(|letter| letter.holds);
+        match self.parked.values().any(|p| earlier(&p.addressed)) || holding.any(|letter| earlier(&letter.addressed)) {
             true => Intake::Behind,
             false => Intake::New,
         }

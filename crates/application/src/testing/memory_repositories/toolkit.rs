@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{state::ClaimedKey, unit_of_work::Access};
-use crate::ports::{
-    Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
-    StorageErrorKind, StoredResponse,
+use crate::{
+    ports::{
+        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
+        StorageErrorKind, StoredResponse,
+    },
+    testing::memory_failures::FailureTables,
 };
 
 #[async_trait]
@@ -51,11 +54,10 @@ impl Access<'_> {
         operation: &'static str,
         handler: &str,
         event_id: Uuid,
-        key: &str,
-        replayed: bool,
+        known: impl Fn(&FailureTables) -> Intake,
     ) -> Result<Intake, StorageError> {
         let failures = &mut self.write(operation)?.failures;
-        let intake = failures.intake(handler, event_id, key, replayed);
+        let intake = known(failures);
         if intake == Intake::New {
             failures.take_in(handler, event_id);
         }
@@ -66,11 +68,12 @@ impl Access<'_> {
 #[async_trait]
 impl Inbox for Access<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.intake("record in inbox", handler, event_id, key, false)
+        self.intake("record in inbox", handler, event_id, |tables| tables.intake(handler, event_id, key))
     }
 
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.intake("record replayed in inbox", handler, event_id, key, true)
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        let known = |tables: &FailureTables| tables.intake_replayed(handler, event);
+        self.intake("record replayed in inbox", handler, event.id, known)
     }
 }
 

@@ -61,11 +61,12 @@ impl MemoryStorage {
         let mut ids: HashSet<Uuid> = state.outbox.values().map(|row| row.event.id).collect();
         let waiting = state.outbox.values().map(|row| (row.event.subject.as_str(), row.event.sequence));
         let mut sequences: HashSet<(&str, u64)> = waiting.collect();
-        // A second one of a sequence waits even for a first that cannot go.
-        let free = |event: &&EventEnvelope| {
-            sequences.insert((event.subject.as_str(), event.sequence)) & ids.insert(event.id)
-        };
-        Ok(events.iter().copied().map(|event| &event).map(free).collect())
+        let mut free = Vec::with_capacity(events.len());
+        for event in events {
+            // A second one of a sequence waits even for a first that cannot go.
+            free.push(sequences.insert((event.subject.as_str(), event.sequence)) & ids.insert(event.id));
+        }
+        Ok(free)
     }
 }
 
