@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{state::ClaimedKey, unit_of_work::Access};
 use crate::{
     ports::{
-        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
+        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, ScheduledEvent, StorageError,
         StorageErrorKind, StoredResponse,
     },
     testing::memory_failures::FailureTables,

@@ -36,7 +36,9 @@ mod outbox;
 mod period_statistics;
 mod queries;
 mod relays;
+mod retention;
 mod samples;
+mod scheduled;
 mod unit_of_work;
 mod users;
 
