@@ -12,9 +12,13 @@
 
 mod achievement_repository;
 mod activity_repository;
+mod burial;
+mod crash_marks;
 mod database;
 mod disk_space;
+mod dead_letters;
 mod error_mapping;
+mod failure_rows;
 mod group;
 mod idempotency;
 mod inbox;
@@ -24,9 +28,13 @@ mod lease_store;
 mod notification_repository;
 mod options;
 mod outbox;
+mod parked_lanes;
+mod parking;
+mod parking_store;
 mod period_statistics_repository;
 mod queries;
 mod retention;
+mod replays;
 mod rows;
 mod scheduled_events;
 mod schema;
