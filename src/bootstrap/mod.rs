@@ -6,6 +6,7 @@ mod application;
 mod broker;
 mod dispatch;
 mod health;
+mod housekeeping;
 mod lifecycle;
 mod options;
 mod roles;

@@ -8,7 +8,7 @@ mod import;
 
 pub use completions::completions;
 pub use config::show_config;
-pub use events::tail_events;
+pub use events::{scheduled_events, tail_events};
 pub(crate) use exit::written;
 pub use exit::{CommandError, ExitStatus};
 pub use import::{open_import, run_import};
