@@ -60,9 +60,9 @@ pub(super) fn stored_error(error: &str) -> Cow<'_, str> {
     Cow::Borrowed(error.get(..cut(error)).unwrap_or_default())
 }
 
-/// How many events or dead letters to read: no more than a page, and at least one.
+/// How many events or dead letters to read at most.
 pub(super) fn page_size(limit: u32) -> u32 {
-    limit.clamp(1, PARKING_PAGE_MAX)
+    limit.min(PARKING_PAGE_MAX)
 }
 
 /// The page of `limit` in a list that was read one further than that. Pages continue at the `key` of their last item.
@@ -133,5 +133,6 @@ mod tests {
         assert_eq!(page(&[1, 2, 3], 2), Listed { items: vec![1, 2], next: Some(2) });
         assert_eq!(page(&[1, 2], 2), Listed { items: vec![1, 2], next: None });
         assert_eq!(page(&[], 2), Listed { items: vec![], next: None });
+        assert_eq!(page(&[1], 0), Listed { items: vec![], next: None });
     }
 }

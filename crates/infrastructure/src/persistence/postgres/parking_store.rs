@@ -140,6 +140,9 @@ impl ParkingStore for PgDatabase {
 
     async fn events(&self, lane: &ClaimedLane, limit: u32) -> Result<Vec<ParkedEvent>, StorageError> {
         const OPERATION: &str = "read lane";
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let found = events(&mut self.system(OPERATION).await?, OPERATION, lane, limit).await?;
         if found.is_empty() { self.end_lane(OPERATION, lane, limit).await } else { Ok(found) }
     }

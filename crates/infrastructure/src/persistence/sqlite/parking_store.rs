@@ -119,6 +119,9 @@ impl ParkingStore for SqliteDatabase {
 
     async fn events(&self, lane: &ClaimedLane, limit: u32) -> Result<Vec<ParkedEvent>, StorageError> {
         const OPERATION: &str = "read lane";
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let select = || bind_lane(Statement::new(OPERATION, EVENTS), lane).bind(page_size(limit));
         let found = self.fetch(select(), parked_event).await?;
         if !found.is_empty() {
