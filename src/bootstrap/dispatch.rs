@@ -90,7 +90,8 @@ async fn scheduled(
     lifecycle: &Lifecycle,
 ) -> Result<ExitStatus, CommandError> {
     let application = open(config, SchemaPolicy::Refuse).await?;
-    let outcome = scheduled_events(&*application.storage.scheduled, command, &mut std::io::stdout(), &lifecycle.stop).await;
+    let outcome =
+        scheduled_events(&*application.storage.scheduled, command, &mut std::io::stdout(), &lifecycle.stop).await;
     application.close().await;
     outcome
 }

@@ -133,7 +133,8 @@ mod tests {
     #[tokio::test]
     async fn a_silent_database_does_not_hide_the_other_components() {
         let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
-        let health = ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None, pressure: None };
+        let health =
+            ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None, pressure: None };
         let asked = timeout(HttpOptions::default().health_timeout, health.components()).await;
         let database = ComponentHealth::new("database", ComponentStatus::Down("does not answer".into()));
         let relay = ComponentHealth::new("relay", ComponentStatus::Degraded("the database is away".into()));

@@ -8,7 +8,9 @@ use activelog_application::{
 };
 use activelog_interfaces::http::HttpOptions;
 
-use crate::config::{BackpressureConfig, DatabaseUrl, RelayConfig, RetentionConfig, ServerConfig, StorageConfig, WorkerConfig};
+use crate::config::{
+    BackpressureConfig, DatabaseUrl, RelayConfig, RetentionConfig, ServerConfig, StorageConfig, WorkerConfig,
+};
 
 pub(super) fn http(config: &ServerConfig) -> HttpOptions {
     HttpOptions {

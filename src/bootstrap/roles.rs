@@ -16,8 +16,8 @@ use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth, housekeeping,
-    options,
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
+    housekeeping, options,
 };
 use crate::config::Config;
 

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use activelog_interfaces::cli::GlobalFlags;
 
 use super::{
-    BackpressureConfig, BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, RetentionConfig, ServerConfig,
-    StorageConfig, WorkerConfig,
+    BackpressureConfig, BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, RetentionConfig,
+    ServerConfig, StorageConfig, WorkerConfig,
     layers::{Environment, Layers},
     reader::Reader,
 };
@@ -58,16 +58,8 @@ fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> R
     let worker = WorkerConfig::read(&mut reader);
     let backpressure = BackpressureConfig::read(&mut reader);
     let retention = RetentionConfig::read(&mut reader, backpressure.max_outbox_age, worker.longest_backoff);
-    let config = Config {
-        server,
-        storage,
-        broker,
-        relay,
-        worker,
-        backpressure,
-        retention,
-        log: LogConfig::read(&mut reader),
-    };
+    let config =
+        Config { server, storage, broker, relay, worker, backpressure, retention, log: LogConfig::read(&mut reader) };
     let origins = reader.finish().map_err(ConfigError::Invalid)?;
     Ok(Loaded { config, origins })
 }

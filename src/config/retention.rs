@@ -48,7 +48,8 @@ impl RetentionConfig {
         };
         let horizon = REDELIVERY_HORIZON.max(max_outbox_age.saturating_mul(2)).max(longest_backoff.saturating_mul(2));
         if let Err(rule) = config.inbox.at_least(horizon) {
-            section.refuse("inbox", &format!("{rule}: an event may come again until then, and would take effect twice"));
+            section
+                .refuse("inbox", &format!("{rule}: an event may come again until then, and would take effect twice"));
         }
         config
     }

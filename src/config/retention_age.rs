@@ -76,7 +76,9 @@ mod tests {
     #[test]
     fn is_a_duration_or_off_and_shown_as_it_is_read() {
         let read = |text: &str| RetentionAge::read(&ValueKind::String(text.to_owned()));
-        for (text, age) in [("14d", Some(14 * DAY)), ("36h", Some(36 * 3_600)), ("2 days", Some(2 * DAY)), ("off", None)] {
+        for (text, age) in
+            [("14d", Some(14 * DAY)), ("36h", Some(36 * 3_600)), ("2 days", Some(2 * DAY)), ("off", None)]
+        {
             let found = read(text).expect(text);
             assert_eq!(found.duration(), age.map(Duration::from_secs), "{text}");
             assert_eq!(read(&found.show().to_string()), Ok(found), "{text}");

@@ -70,12 +70,9 @@ impl fmt::Display for Pressure {
                 f,
                 "the consumer group {group} is {events} events behind, more than {bound}: see that its workers run, or start more"
             ),
-            Self::FreeDisk { bytes, bound } => write!(
-                f,
-                "the disk has {} KiB left, less than {} KiB: make room on it",
-                bytes / 1024,
-                bound / 1024
-            ),
+            Self::FreeDisk { bytes, bound } => {
+                write!(f, "the disk has {} KiB left, less than {} KiB: make room on it", bytes / 1024, bound / 1024)
+            }
         }
     }
 }

@@ -247,12 +247,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Attempts<U> {
     }
 
     /// Does the work and puts what it recorded into the outbox.
-    async fn fill<T>(
-        &self,
-        uow: &mut U,
-        recorded: &mut Recorded,
-        work: &Work<U, T>,
-    ) -> Result<T, OrchestratorError> {
+    async fn fill<T>(&self, uow: &mut U, recorded: &mut Recorded, work: &Work<U, T>) -> Result<T, OrchestratorError> {
         let shared = &*self.shared;
         let mut step = Step { uow, context: &self.context, clock: &*shared.clock, ids: &*shared.ids, recorded };
         let value = work(&mut step, &self.progress).await?;

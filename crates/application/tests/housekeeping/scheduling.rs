@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::{
     activity::ports::Repositories,
     orchestrator::{Chain, Step, UseCaseError, use_case_fn},
-    ports::{Clock, JournalCursor, Journal, ScheduledEvents, ScheduledFilter, Signal},
+    ports::{Clock, Journal, JournalCursor, ScheduledEvents, ScheduledFilter, Signal},
     relay::{Relay, RelayOptions, RelayTarget, Scheduler, SchedulerOptions},
 };
 use activelog_domain::event::{AggregateRef, DomainEvent};
@@ -92,8 +92,7 @@ async fn several_schedulers_and_a_relay_publish_each_event_once() {
     start(&mut setting, 2);
     let store = Arc::new(setting.toolkit.clone());
     let member = Uuid::from_u128(3);
-    let relay =
-        Relay::new(store.clone(), store, RelayTarget::Journal, Signal::new(), member, RelayOptions::default());
+    let relay = Relay::new(store.clone(), store, RelayTarget::Journal, Signal::new(), member, RelayOptions::default());
     let stop = setting.stop.clone();
     setting.run(async move { relay.run(&stop).await });
     setting.pass(20).await;

@@ -10,5 +10,6 @@ mod terminal;
 
 pub use args::{
     Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, EventsArgs, EventsCommand, GlobalFlags, ImportArgs,
-    OutputFormat, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs, Source, TailArgs, TailFrom,
+    OutputFormat, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs, Source, TailArgs,
+    TailFrom,
 };

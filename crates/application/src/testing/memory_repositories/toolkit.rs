@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{state::ClaimedKey, unit_of_work::Access};
 use crate::{
     ports::{
-        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, ScheduledEvent, StorageError,
-        StorageErrorKind, StoredResponse,
+        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, ScheduledEvent,
+        StorageError, StorageErrorKind, StoredResponse,
     },
     testing::memory_failures::FailureTables,
 };

@@ -17,7 +17,12 @@ impl Journal for MemoryStorage {
     async fn read(&self, partition: Partition, position: u64, most: u32) -> Result<Vec<JournalEntry>, StorageError> {
         let mut state = self.begin("journal read")?;
         let entries = state.journal.get(&partition).map(Vec::as_slice).unwrap_or_default();
-        let page: Vec<_> = entries.iter().skip(index(position.saturating_sub(state.pruned(partition)))).take(limit(most)).cloned().collect();
+        let page: Vec<_> = entries
+            .iter()
+            .skip(index(position.saturating_sub(state.pruned(partition))))
+            .take(limit(most))
+            .cloned()
+            .collect();
         state.entries_read += page.len() as u64;
         Ok(page)
     }

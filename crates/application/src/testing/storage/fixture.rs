@@ -10,8 +10,8 @@ use crate::{
     activity::ports::{Queries, Repositories},
     ports::{
         CommitError, CrashMarks, DeadLetters, GroupPositions, Isolation, Journal, JournalCursor, JournalEntry, Lease,
-        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, Retention, ScheduledEvents, StorageError, StorageErrorKind,
-        TransactionOptions, UnitOfWorkFactory,
+        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, Retention, ScheduledEvents,
+        StorageError, StorageErrorKind, TransactionOptions, UnitOfWorkFactory,
     },
 };
 

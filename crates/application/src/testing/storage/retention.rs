@@ -33,9 +33,7 @@ const FAR: Timestamp = Timestamp::constant(7_258_118_400, 0);
 const LONG_AGO: Timestamp = Timestamp::constant(946_684_800, 0);
 
 async fn take(storage: &Storage, event_id: Uuid) -> Checked<Intake> {
-    storage
-        .transact(move |uow| Box::pin(async move { uow.inbox().record(HANDLER, event_id, "retention").await }))
-        .await
+    storage.transact(move |uow| Box::pin(async move { uow.inbox().record(HANDLER, event_id, "retention").await })).await
 }
 
 /// Which of these events the handler can take again.

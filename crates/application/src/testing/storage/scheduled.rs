@@ -10,9 +10,7 @@ use super::{
     fixture::{LONG, SHORT},
     samples::{any_id, at, event, expect_kind, hard_events, key_in},
 };
-use crate::ports::{
-    Lease, PARTITIONS, Partition, ScheduledEvent, ScheduledFilter, StorageErrorKind, partition_of,
-};
+use crate::ports::{Lease, PARTITIONS, Partition, ScheduledEvent, ScheduledFilter, StorageErrorKind, partition_of};
 
 cases!("scheduled events":
     they_go_out_in_the_order_of_their_times,
@@ -82,7 +80,11 @@ async fn they_go_out_in_the_order_of_their_times(storage: Storage) -> Checked {
     let in_order = ids([&first, &second_one, &third, &last]);
     let found = listed(&storage).await?;
     ensure_eq!(ids(found.iter().map(|s| &s.event)), in_order, "the list's order");
-    ensure_eq!(found.iter().map(|s| s.due).collect::<Vec<_>>(), vec![second(10), second(10), second(30), second(60)], "due");
+    ensure_eq!(
+        found.iter().map(|s| s.due).collect::<Vec<_>>(),
+        vec![second(10), second(10), second(30), second(60)],
+        "due"
+    );
     ensure_eq!(storage.scheduled.next_due().await?, Some(second(10)), "when the next is due");
     let lease = lease(&storage, "a").await?;
     ensure_eq!(storage.scheduled.release(&lease, second(9), 10).await?, 0, "moved before any is due");
@@ -284,12 +286,9 @@ async fn lists_are_filtered_and_paged_in_order(storage: Storage) -> Checked {
         };
         all.iter().filter(|s| event_fits(&s.event)).cloned().collect::<Vec<_>>()
     };
-    for (name, subject) in [
-        (Some("thing.n1"), None),
-        (None, Some("other")),
-        (Some("thing.n0"), Some("other")),
-        (Some("thing"), None),
-    ] {
+    for (name, subject) in
+        [(Some("thing.n1"), None), (None, Some("other")), (Some("thing.n0"), Some("other")), (Some("thing"), None)]
+    {
         ensure_eq!(list(name, subject, None, 100).await?, wanted(name, subject), "filtered by {name:?}, {subject:?}");
     }
     Ok(())

@@ -70,7 +70,8 @@ impl ScheduledEvents for SqliteDatabase {
         if rows.is_empty() {
             return unit.finish().await.map(|()| 0);
         }
-        let moving = Statement::new(OPERATION, MOVE).bind_time(self.inner.clock.now()).bind(json_list(OPERATION, &rows)?);
+        let moving =
+            Statement::new(OPERATION, MOVE).bind_time(self.inner.clock.now()).bind(json_list(OPERATION, &rows)?);
         let moved = unit.execute(moving).await?;
         unit.touch_outbox();
         unit.finish().await?;

@@ -103,12 +103,16 @@ pub async fn cancel_scheduled(
         all &= cancelled;
         match args.output {
             OutputFormat::Json => {
-                serde_json::to_writer(&mut *output, &Cancelled { event: *event, cancelled }).map_err(io::Error::from)?;
+                serde_json::to_writer(&mut *output, &Cancelled { event: *event, cancelled })
+                    .map_err(io::Error::from)?;
                 output.write_all(b"\n")?;
             }
             OutputFormat::Text if cancelled => writeln!(output, "{event}  cancelled")?,
             OutputFormat::Text => {
-                writeln!(output, "{event}  not on the schedule: it was published or cancelled before, or never scheduled")?;
+                writeln!(
+                    output,
+                    "{event}  not on the schedule: it was published or cancelled before, or never scheduled"
+                )?;
             }
         }
         output.flush()?;

@@ -70,7 +70,13 @@ impl Seen {
             if unlogged == 0 {
                 tracing::error!(status, problem = problem.slug(), cause, "request failed");
             } else {
-                tracing::error!(status, problem = problem.slug(), unlogged, cause, "request failed, as others before it");
+                tracing::error!(
+                    status,
+                    problem = problem.slug(),
+                    unlogged,
+                    cause,
+                    "request failed, as others before it"
+                );
             }
         }
         let mut kept = HeaderMap::new();

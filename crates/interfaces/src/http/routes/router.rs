@@ -44,6 +44,9 @@ pub fn router(state: HttpState, options: HttpOptions) -> Router {
         .merge(reads)
         .merge(docs::page())
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
-        .layer(axum::middleware::from_fn_with_state((http.clone(), admission, Arc::<FailureLog>::default()), layers::edge))
+        .layer(axum::middleware::from_fn_with_state(
+            (http.clone(), admission, Arc::<FailureLog>::default()),
+            layers::edge,
+        ))
         .with_state(http)
 }
