@@ -210,7 +210,7 @@ impl ParkingStore for PgDatabase {
     async fn depth(&self) -> Result<ParkingDepth, StorageError> {
         const OPERATION: &str = "measure parking";
         let query = sqlx::query(
-            "SELECT (SELECT count(*) FROM (SELECT FROM parked ORDER BY place LIMIT 100000) AS some), \
+            "SELECT (SELECT count(*) FROM (SELECT FROM parked ORDER BY place LIMIT 100000) AS counted), \
              (SELECT count(*) FROM parked_lanes WHERE holders > 0)",
         );
         let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
@@ -276,11 +276,8 @@ async fn events(
 /// Only the conditions that are asked for, so that each combination gets a plan that fits it; one more than the page.
 fn list(filter: &ParkedFilter, after: Option<i64>, limit: u32) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::<Postgres>::new(concat!("SELECT ", parked_columns!(), " FROM parked WHERE TRUE"));
-    let conditions = [
-        (" AND handler = ", &filter.handler),
-        (" AND name = ", &filter.event),
-        (" AND subject = ", &filter.subject),
-    ];
+    let conditions =
+        [(" AND handler = ", &filter.handler), (" AND name = ", &filter.event), (" AND subject = ", &filter.subject)];
     for (condition, value) in conditions {
         if let Some(value) = value {
             query.push(condition).push_bind(value.clone());
