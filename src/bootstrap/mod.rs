@@ -7,6 +7,7 @@ mod broker;
 mod dispatch;
 mod failures;
 mod health;
+mod housekeeping;
 mod lifecycle;
 mod options;
 mod roles;

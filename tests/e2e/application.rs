@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::{ActivityLog, handlers, ports::Repositories},
+    backpressure::PressureGauge,
     delivery::{
         Consumer, ConsumerOptions, CrashGuard, FailureMachine, FailurePolicy, Policies, Retrier, RetrierOptions,
         Router, SpanLayer,
@@ -134,6 +135,7 @@ impl Application {
             clock,
             ids,
             health: Arc::new(NoComponents),
+            pressure: PressureGauge::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));

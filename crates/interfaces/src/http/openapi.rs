@@ -107,7 +107,8 @@ const PROBLEMS: &[Shared] = &[
         "503",
         "Unavailable",
         "unavailable",
-        "Not available at the moment. With the type `outcome-unknown`, it may have been done.",
+        "Not available at the moment: type `backpressure` when more is written than is taken, `storage-full` when there is no room left. \
+         With the type `outcome-unknown`, it may have been done.",
     ),
 ];
 

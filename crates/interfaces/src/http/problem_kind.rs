@@ -35,5 +35,7 @@ kinds! {
     INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too much to do at the moment";
+    BACKPRESSURE = SERVICE_UNAVAILABLE, "backpressure", "More is written than is taken";
+    STORAGE_FULL = SERVICE_UNAVAILABLE, "storage-full", "There is no room left";
     OUTCOME_UNKNOWN = SERVICE_UNAVAILABLE, "outcome-unknown", "It is not known whether this was done";
 }

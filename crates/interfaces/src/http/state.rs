@@ -6,6 +6,7 @@ use std::{
 
 use activelog_application::{
     activity::{ActivityLog, ports::Queries},
+    backpressure::PressureGauge,
     failures::FailedEvents,
     ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
 };
@@ -34,6 +35,8 @@ pub struct HttpState {
     pub ids: Arc<dyn IdGenerator>,
     /// How the parts of the process are doing.
     pub health: Arc<dyn HealthSource>,
+    /// Whether writes may be taken.
+    pub pressure: PressureGauge,
 }
 
 /// The limits the API keeps.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
+    backpressure::PressureGauge,
     failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Isolation, Journal, TransactionOptions, UnitOfWorkFactory},
@@ -32,6 +33,7 @@ pub(crate) struct Api {
     pub(crate) journal: MemoryStorage,
     pub(crate) health: Arc<Health>,
     pub(crate) orchestrator: Orchestrator<dyn Repositories>,
+    pub(crate) pressure: PressureGauge,
 }
 
 /// Health as a test says; `None` panics.
@@ -66,6 +68,7 @@ impl Api {
             Orchestrator::new(Arc::new(store.clone()), clock.clone(), ids.clone(), OrchestratorOptions::default());
         let health = Arc::new(Health(Mutex::new(Some(Vec::new()))));
         let failures = Arc::new(store.inner.failures());
+        let pressure = PressureGauge::default();
         let state = HttpState {
             log: ActivityLog::new(orchestrator.clone()).expect("valid chains"),
             queries: Arc::new(store.inner.clone()),
@@ -75,8 +78,9 @@ impl Api {
             clock,
             ids,
             health: health.clone(),
+            pressure: pressure.clone(),
         };
-        Self { router: router(state, options), store, journal, health, orchestrator }
+        Self { router: router(state, options), store, journal, health, orchestrator, pressure }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
