@@ -6,9 +6,10 @@
 //! - [`relay`]: outbox to broker and journal.
 //! - [`delivery`]: between broker and handler.
 //! - [`activity`]: the use cases and event handlers of the activity log.
+//! - [`webhook`]: telling other programs of what happens.
 //! - `testing` (feature `testing`): conformance suites and fakes.
 //!
-//! All but [`activity`] know nothing of activities and serve any domain.
+//! All but [`activity`] and [`webhook`] know nothing of activities and serve any domain.
 
 pub mod activity;
 pub mod delivery;
@@ -17,3 +18,4 @@ pub mod ports;
 pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod webhook;

@@ -16,6 +16,8 @@ pub struct WebhookOptions {
 impl WebhookOptions {
     /// The most webhooks of one user.
     pub const PER_USER: u32 = 20;
+    /// The longest a request may take.
+    pub const TIMEOUT_MAX: Duration = Duration::from_secs(60);
     /// How long deliveries are signed with the old secret as well after a new one was made.
     pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
 }

@@ -7,17 +7,30 @@ use uuid::Uuid;
 
 use crate::{
     activity::ports::Repositories,
-    delivery::{EffectHandler, HandlerError, Received},
+    delivery::{EffectHandler, FailurePolicy, HandlerError, Received},
     orchestrator::Step,
-    ports::Clock,
+    ports::{AfterDeadLetter, Clock},
     webhook::{
-        DisabledReason, Webhook, WebhookState,
+        DisabledReason, Webhook, WebhookOptions, WebhookState,
         ports::{SendError, WebhookRequest, WebhookSender, WebhookStore},
     },
 };
 
 /// The kind of notification that tells of a webhook that was disabled.
 pub const WEBHOOK_DISABLED: &str = "webhook.disabled";
+
+/// About half a day of attempts for one delivery. The next one then has its turn: what a receiver cannot stand must not keep everything
+/// else from it.
+const POLICY: FailurePolicy = FailurePolicy {
+    quick_attempts: 1,
+    quick_pause: Duration::from_secs(1),
+    attempts: 20,
+    first_backoff: Duration::from_secs(5),
+    longest_backoff: Duration::from_secs(60 * 60),
+    crashes: 3,
+    after_dead_letter: AfterDeadLetter::Continue,
+    time_limit: Duration::from_secs(30).saturating_add(WebhookOptions::TIMEOUT_MAX),
+};
 
 /// Sends events to webhooks. It may send one more than once, always under the same id.
 ///
@@ -83,6 +96,10 @@ impl EffectHandler<WebhookDeliveryRequested, dyn Repositories> for WebhookDelive
         "webhook-delivery"
     }
 
+    fn failure_policy(&self) -> Option<FailurePolicy> {
+        Some(POLICY)
+    }
+
     async fn perform(&self, received: &Received<'_, WebhookDeliveryRequested>) -> Result<DeliveryEffect, HandlerError> {
         let delivery = &received.event;
         let timestamp = self.clock.now();
@@ -101,11 +118,11 @@ impl EffectHandler<WebhookDeliveryRequested, dyn Repositories> for WebhookDelive
     async fn record(
         &self,
         received: &Received<'_, WebhookDeliveryRequested>,
-        effect: DeliveryEffect,
+        effect: &DeliveryEffect,
         step: &mut Step<'_, dyn Repositories>,
     ) -> Result<(), HandlerError> {
         let id = received.event.webhook_id;
-        match effect {
+        match *effect {
             DeliveryEffect::Skipped | DeliveryEffect::Delivered { recovered: false } => Ok(()),
             DeliveryEffect::Delivered { recovered: true } => Ok(step.tx().webhooks().forget_trouble(id).await?),
             DeliveryEffect::Disable { reason } => disable(step, id, reason).await,
