@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::unit_of_work::Access;
 use crate::ports::{
-    Claim, IdempotencyKey, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, StoredResponse,
+    Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
+    StorageErrorKind, StoredResponse,
 };
 
 #[async_trait]
@@ -25,10 +26,39 @@ impl Outbox for Access<'_> {
     }
 }
 
+impl Access<'_> {
+    fn intake(
+        &mut self,
+        operation: &'static str,
+        handler: &str,
+        event_id: Uuid,
+        key: &str,
+        replayed: bool,
+    ) -> Result<Intake, StorageError> {
+        let failures = &mut self.write(operation)?.failures;
+        let intake = failures.intake(handler, event_id, key, replayed);
+        if intake == Intake::New {
+            failures.take_in(handler, event_id);
+        }
+        Ok(intake)
+    }
+}
+
 #[async_trait]
 impl Inbox for Access<'_> {
-    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError> {
-        Ok(self.write("record in inbox")?.inbox.insert((handler.to_owned(), event_id)))
+    async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        self.intake("record in inbox", handler, event_id, key, false)
+    }
+
+    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        self.intake("record replayed in inbox", handler, event_id, key, true)
+    }
+}
+
+#[async_trait]
+impl Parking for Access<'_> {
+    async fn take(&mut self, lane: &ClaimedLane, place: i64) -> Result<bool, StorageError> {
+        Ok(self.write("take parked event")?.failures.take(lane, place))
     }
 }
 
