@@ -29,5 +29,5 @@ pub use failure::{
 };
 pub use handler::{EffectHandler, EventHandler, HandlerError, Received};
 pub use invocation::{Entry, Handled, Invocation, InvocationError};
-pub use layers::{ConcurrencyLayer, Layer, SpanLayer};
+pub use layers::{ConcurrencyLayer, Layer, ParkFirstLayer, SpanLayer};
 pub use router::{Router, RouterError, Routes};

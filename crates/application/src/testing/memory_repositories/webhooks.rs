@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use activelog_domain::{user::UserId, webhook::SigningSecret};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,6 +13,9 @@ use crate::{
         ports::{WebhookRepository, WebhookStore, WebhookTarget},
     },
 };
+
+/// How long a change waits for the unit of work that is open.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A webhook as it is stored.
 #[derive(Debug, Clone)]
@@ -137,9 +142,11 @@ impl WebhookStore for MemoryRepositories {
     }
 
     async fn note_failure(&self, id: Uuid, at: Timestamp, reason: &str) -> Result<Option<Timestamp>, StorageError> {
-        self.shared().check("note failure of webhook")?;
-        let (_turn, committed) = self.shared().turn().await;
-        let mut state = (*committed).clone();
+        const OPERATION: &str = "note failure of webhook";
+        self.shared().check(OPERATION)?;
+        let turn = tokio::time::timeout(PATIENCE, self.shared().writer.lock()).await;
+        let _turn = turn.map_err(|elapsed| StorageError::new(StorageErrorKind::Unavailable, OPERATION, elapsed))?;
+        let mut state = (*self.committed()).clone();
         let Some(webhook) = state.stored(id).map(|s| &mut s.webhook).filter(|w| w.state == WebhookState::Enabled)
         else {
             return Ok(None);

@@ -13,6 +13,7 @@ use crate::{
         LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, StorageError, StorageErrorKind,
         TransactionOptions, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 
 /// Makes storages for cases.
@@ -52,6 +53,8 @@ pub struct Storage {
     pub crash_marks: Arc<dyn CrashMarks>,
     /// Replays of the journal.
     pub replays: Arc<dyn Replays>,
+    /// Webhooks outside of transactions.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads outside of transactions.
     pub queries: Arc<dyn Queries>,
     /// How time passes for leases.

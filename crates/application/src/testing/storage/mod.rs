@@ -39,6 +39,7 @@ mod relays;
 mod samples;
 mod unit_of_work;
 mod users;
+mod webhooks;
 
 pub use case::{Case, Check, cases};
 pub use fixture::{LeaseTime, Storage, StorageFixture};

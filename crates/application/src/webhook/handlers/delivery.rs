@@ -162,3 +162,132 @@ fn message(webhook: &Webhook, reason: DisabledReason, now: Timestamp) -> String 
         webhook.id, webhook.url
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use activelog_domain::event::EventEnvelope;
+
+    use super::*;
+    use crate::{
+        delivery::{Handled, InvocationError},
+        webhook::handlers::fixture::{Fixture, chosen},
+    };
+
+    fn failed(result: Result<Handled, InvocationError>) -> String {
+        match result {
+            Err(InvocationError::Failed(error)) => error.to_string(),
+            other => panic!("a failure to be tried again, not {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_event_is_sent_as_a_cloud_event_under_its_own_id() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let delivery = f.delivery().await;
+        assert_eq!(f.deliver(&delivery).await.expect("delivered"), Handled::Committed);
+        assert_eq!(f.deliver(&delivery).await.expect("known"), Handled::AlreadyTaken);
+        let [request] = &f.receivers.requests()[..] else { panic!("one request") };
+        let event: EventEnvelope = serde_json::from_slice(&request.body).expect("a CloudEvent");
+        let requested: WebhookDeliveryRequested = delivery.open().expect("opens");
+        assert_eq!((request.id, &event), (requested.event.id, &requested.event));
+        assert_eq!((request.url.clone(), request.secrets.len()), (webhook.url, 1));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_noted_and_tried_again_and_a_success_ends_the_trouble() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let delivery = f.delivery().await;
+        let began = f.clock_now();
+        f.receivers.fail([SendError::Status(500), SendError::TimedOut, SendError::Status(404)]);
+        for expected in ["answered 500", "did not answer in time", "answered 404"] {
+            assert!(failed(f.deliver(&delivery).await).contains(expected));
+            f.pass(SignedDuration::from_hours(1));
+        }
+        let trouble = f.shown(&webhook).await.trouble.expect("trouble");
+        assert_eq!((trouble.since, trouble.failures), (began, 3));
+        assert!(trouble.reason.contains("404"), "{}", trouble.reason);
+        assert_eq!(f.deliver(&delivery).await.expect("delivered"), Handled::Committed);
+        assert_eq!(f.shown(&webhook).await, webhook);
+        let ids: Vec<Uuid> = f.receivers.requests().iter().map(|request| request.id).collect();
+        assert!(ids.len() == 4 && ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
+    }
+
+    #[tokio::test]
+    async fn who_fails_for_too_long_is_disabled_and_its_owner_is_told_once() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let (first, second) = (f.delivery().await, f.delivery().await);
+        f.receivers.fail(vec![SendError::Status(503); 10]);
+        for _ in 0..3 {
+            assert!(failed(f.deliver(&first).await).contains("503"));
+            f.pass(SignedDuration::from_hours(24));
+        }
+        assert_eq!(f.deliver(&first).await.expect("given up"), Handled::Committed);
+        let at = f.clock_now();
+        let state = WebhookState::Disabled { at, reason: DisabledReason::Failing };
+        assert_eq!(f.shown(&webhook).await.state, state);
+        let [told] = &f.notifications(WEBHOOK_DISABLED).await[..] else { panic!("one notification") };
+        assert!(told.message.contains("failed for 72 hours, 4 times; the last time the receiver answered 503"));
+        assert!(told.message.contains("https://example.com") && !told.message.contains("s3cret"), "{}", told.message);
+        // What was asked for before is skipped, and nothing new is asked for.
+        assert_eq!(f.receivers.requests().len(), 4);
+        assert_eq!(f.deliver(&second).await.expect("skipped"), Handled::Committed);
+        let event = f.created(webhook.user_id).await;
+        assert_eq!(f.fan_out(&event).await, []);
+        assert_eq!((f.receivers.requests().len(), f.notifications(WEBHOOK_DISABLED).await.len()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn who_is_enabled_again_has_all_the_time_again() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let delivery = f.delivery().await;
+        f.receivers.fail([SendError::Gone, SendError::Forbidden]);
+        assert_eq!(f.deliver(&delivery).await.expect("given up"), Handled::Committed);
+        let shown = f.shown(&webhook).await;
+        assert!(matches!(shown.state, WebhookState::Disabled { reason: DisabledReason::Gone, .. }), "{shown:?}");
+        assert!(f.notifications(WEBHOOK_DISABLED).await[0].message.contains("gone (410)"));
+        f.pass(SignedDuration::from_hours(1_000));
+        f.webhooks.enable(chosen(&webhook)).await.expect("enabled");
+        assert_eq!(f.shown(&webhook).await, webhook);
+        let delivery = f.delivery().await;
+        assert!(failed(f.deliver(&delivery).await).contains("not on the public internet"));
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_before_a_webhook_was_deleted_is_skipped() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let delivery = f.delivery().await;
+        f.webhooks.delete(chosen(&webhook)).await.expect("deleted");
+        assert_eq!(f.deliver(&delivery).await.expect("skipped"), Handled::Committed);
+        assert!(f.receivers.requests().is_empty());
+    }
+
+    #[tokio::test]
+    async fn both_secrets_sign_for_a_day_after_a_rotation() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        f.webhooks.rotate_secret(chosen(&webhook)).await.expect("rotated");
+        for (hours, expected) in [(23, vec![2, 1]), (1, vec![2])] {
+            f.pass(SignedDuration::from_hours(hours));
+            let delivery = f.delivery().await;
+            f.deliver(&delivery).await.expect("delivered");
+            let secrets: Vec<u8> = f.receivers.requests()[0].secrets.iter().map(|s| s.expose_bytes()[0]).collect();
+            assert_eq!(secrets, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_outage_of_the_database_is_not_the_receivers_failure() {
+        let f = Fixture::new();
+        let webhook = f.registered().await;
+        let delivery = f.delivery().await;
+        f.store.fail_next("find target of webhook", crate::ports::StorageErrorKind::Unavailable);
+        assert!(matches!(f.deliver(&delivery).await, Err(InvocationError::Unavailable(_))));
+        assert!(f.receivers.requests().is_empty());
+        assert_eq!(f.shown(&webhook).await, webhook);
+    }
+}

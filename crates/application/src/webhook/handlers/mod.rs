@@ -3,9 +3,9 @@
 mod delivery;
 mod fan_out;
 #[cfg(test)]
-mod fixture;
+pub(in crate::webhook) mod fixture;
 mod registration;
 
 pub use delivery::{DeliveryEffect, WEBHOOK_DISABLED, WebhookDeliveryHandler};
 pub use fan_out::WebhooksHandler;
-pub use registration::register;
+pub use registration::{register, register_delivery};
