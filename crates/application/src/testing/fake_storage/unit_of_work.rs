@@ -13,7 +13,7 @@ use crate::{
         Claim, ClaimedLane, CommitError, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking,
         StorageError, StorageErrorKind, StoredResponse, UnitOfWork,
     },
-    testing::memory_failures::Hold,
+    testing::memory_failures::{FailureTables, Hold},
 };
 
 /// What a unit of work has written.
@@ -87,8 +87,7 @@ impl FakeUnitOfWork {
         &mut self,
         handler: &str,
         event_id: Uuid,
-        key: &str,
-        replayed: bool,
+        ask: impl FnOnce(&FailureTables) -> Intake + Send,
     ) -> Result<Intake, StorageError> {
         self.statement(Point::Record, "record in inbox").await?;
         self.hold(Hold::Inbox(handler.to_owned(), event_id)).await;
@@ -96,7 +95,7 @@ impl FakeUnitOfWork {
         if self.written.inbox.contains(&row) {
             return Ok(Intake::AlreadyTaken);
         }
-        let intake = self.storage.state().failures.intake(handler, event_id, key, replayed);
+        let intake = ask(&self.storage.state().failures);
         if intake == Intake::New {
             self.written.inbox.insert(row);
         }
@@ -165,11 +164,11 @@ impl Outbox for Tables<'_> {
 #[async_trait]
 impl Inbox for Tables<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.0.intake(handler, event_id, key, false).await
+        self.0.intake(handler, event_id, |failures| failures.intake(handler, event_id, key)).await
     }
 
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.0.intake(handler, event_id, key, true).await
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        self.0.intake(handler, event.id, |failures| failures.intake_replayed(handler, event)).await
     }
 }
 

@@ -13,12 +13,13 @@ impl FailureTables {
     }
 
     fn forget(&mut self, handler: &str, limit: u32) -> u64 {
-        let Some(began_at) = self.replays.get(handler).map(|replay| replay.began_at) else { return 0 };
+        if !self.replays.contains_key(handler) {
+            return 0;
+        }
         let waiting: std::collections::BTreeSet<Address> =
             self.parked.values().map(|event| super::tables::address(&event.addressed)).collect();
         let spared = |address: &Address| waiting.contains(address) || self.is_dead(address);
-        let old = self.inbox.iter().filter(|(address, at)| address.0 == handler && **at < began_at);
-        let old = old.map(|(address, _)| address).filter(|address| !spared(address));
+        let old = self.inbox.keys().filter(|address| address.0 == handler && !spared(address));
         let old: Vec<Address> = old.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
         for address in &old {
             self.inbox.remove(address);

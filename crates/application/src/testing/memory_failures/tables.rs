@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use activelog_domain::event::EventEnvelope;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -69,15 +70,30 @@ impl FailureTables {
         BASE.checked_add(SignedDuration::from_micros(self.ticks)).unwrap_or(BASE)
     }
 
-    /// What the inbox knows of an event, for a replay of the handler or for anybody else.
-    pub(in crate::testing) fn intake(&self, handler: &str, event_id: Uuid, key: &str, replayed: bool) -> Intake {
+    /// What the inbox knows of an event that was delivered.
+    pub(in crate::testing) fn intake(&self, handler: &str, event_id: Uuid, key: &str) -> Intake {
         if self.is_known(&(handler.to_owned(), event_id)) {
             return Intake::AlreadyTaken;
         }
-        let in_the_way = !replayed && self.replays.contains_key(handler);
-        match in_the_way || self.lanes.contains_key(&(handler.to_owned(), key.to_owned())) {
-            true => Intake::Behind,
-            false => Intake::New,
+        let parked = self.lanes.contains_key(&(handler.to_owned(), key.to_owned()));
+        if parked || self.replays.contains_key(handler) { Intake::Behind } else { Intake::New }
+    }
+
+    /// What the inbox knows of an event that is replayed.
+    pub(in crate::testing) fn intake_replayed(&self, handler: &str, event: &EventEnvelope) -> Intake {
+        if self.is_known(&(handler.to_owned(), event.id)) {
+            return Intake::AlreadyTaken;
+        }
+        let earlier = |addressed: &Addressed| {
+            addressed.handler == handler
+                && addressed.event.subject == event.subject
+                && addressed.event.sequence < event.sequence
+        };
+        let holds = |letter: &Letter| letter.letter.holds && earlier(&letter.letter.addressed);
+        if self.parked.values().any(|parked| earlier(&parked.addressed)) || self.letters.values().any(holds) {
+            Intake::Behind
+        } else {
+            Intake::New
         }
     }
 
@@ -85,6 +101,14 @@ impl FailureTables {
     pub(in crate::testing) fn take_in(&mut self, handler: &str, event_id: Uuid) {
         let at = self.tick();
         self.inbox.insert((handler.to_owned(), event_id), at);
+    }
+
+    /// Records that a handler takes an event if it is to.
+    pub(in crate::testing) fn record(&mut self, handler: &str, event_id: Uuid, intake: Intake) -> Intake {
+        if intake == Intake::New {
+            self.take_in(handler, event_id);
+        }
+        intake
     }
 
     /// Everything in the inbox.

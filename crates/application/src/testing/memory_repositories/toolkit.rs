@@ -26,32 +26,18 @@ impl Outbox for Access<'_> {
     }
 }
 
-impl Access<'_> {
-    fn intake(
-        &mut self,
-        operation: &'static str,
-        handler: &str,
-        event_id: Uuid,
-        key: &str,
-        replayed: bool,
-    ) -> Result<Intake, StorageError> {
-        let failures = &mut self.write(operation)?.failures;
-        let intake = failures.intake(handler, event_id, key, replayed);
-        if intake == Intake::New {
-            failures.take_in(handler, event_id);
-        }
-        Ok(intake)
-    }
-}
-
 #[async_trait]
 impl Inbox for Access<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.intake("record in inbox", handler, event_id, key, false)
+        let failures = &mut self.write("record in inbox")?.failures;
+        let intake = failures.intake(handler, event_id, key);
+        Ok(failures.record(handler, event_id, intake))
     }
 
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.intake("record replayed in inbox", handler, event_id, key, true)
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        let failures = &mut self.write("record replayed in inbox")?.failures;
+        let intake = failures.intake_replayed(handler, event);
+        Ok(failures.record(handler, event.id, intake))
     }
 }
 

@@ -14,8 +14,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Journal, Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, Parking, Partition,
-        StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
+        CommitError, IdempotencyStore, Inbox, Journal, Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, Parking,
+        Partition, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
     },
     testing::{MemoryRepositories, memory_storage::MemoryStorage, storage::Storage},
     webhook::ports::WebhookRepository,

@@ -2,7 +2,9 @@
 
 use activelog_application::{
     activity::ports::{AchievementRepository, ActivityRepository, PeriodStatisticsRepository, UserRepository},
-    ports::{Claim, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, StorageError, StorageErrorKind, StoredResponse},
+    ports::{
+        Claim, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, StorageError, StorageErrorKind, StoredResponse,
+    },
 };
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort, Milestones},

@@ -6,7 +6,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory,
+        CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork,
+        UnitOfWorkFactory,
     },
     webhook::ports::WebhookRepository,
 };
