@@ -103,7 +103,10 @@ impl Fixture {
         for event in &events[self.handled..] {
             for expected in [Handled::Committed, Handled::AlreadyTaken] {
                 for handler in self.routes.handlers(&event.name) {
-                    assert_eq!(handler.invoke(&Arc::new(event.clone()), &Entry::Delivered).await.expect("a handled event"), expected);
+                    assert_eq!(
+                        handler.invoke(&Arc::new(event.clone()), &Entry::Delivered).await.expect("a handled event"),
+                        expected
+                    );
                 }
             }
         }

@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn patterns_that_match_something_are_kept_once() {
         let events = WebhookEvents::new(&["activity.created", "activity.*", "activity.created"]).expect("patterns");
-        assert_eq!(events.patterns().iter().map(EventPattern::as_str).collect::<Vec<_>>(), ["activity.created", "activity.*"]);
+        assert_eq!(
+            events.patterns().iter().map(EventPattern::as_str).collect::<Vec<_>>(),
+            ["activity.created", "activity.*"]
+        );
         assert!(events.want("activity.deleted") && !events.want("webhook.delivery.requested"));
     }
 

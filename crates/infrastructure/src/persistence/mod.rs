@@ -5,5 +5,6 @@ mod error;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod webhook;
 
 pub use error::DatabaseError;

@@ -141,7 +141,10 @@ async fn failures_add_up_until_a_success(storage: Storage) -> Checked {
     let last = "third, by a clock that went back".to_owned();
     let expected = Trouble { since: at(5), last_at: at(6), failures: 3, reason: last };
     ensure_eq!(trouble(&storage, &stored).await?, Some(expected), "trouble");
-    ensure!(storage.webhooks.target(stored.id, at(8)).await?.is_some_and(|t| t.in_trouble), "the target has no trouble");
+    ensure!(
+        storage.webhooks.target(stored.id, at(8)).await?.is_some_and(|t| t.in_trouble),
+        "the target has no trouble"
+    );
     let mut uow = storage.begin().await?;
     uow.webhooks().forget_trouble(stored.id).await?;
     uow.commit().await?;
@@ -173,7 +176,11 @@ async fn disabling_keeps_the_first_reason_and_enabling_forgets_it(storage: Stora
     let state = WebhookState::Disabled { at: at(2), reason: DisabledReason::Failing };
     ensure_eq!((found.state, found.trouble.map(|t| t.failures)), (state, Some(1)), "disabled");
     ensure_eq!(secrets(&storage, stored.id, 4).await?, None, "what sending to it takes");
-    ensure_eq!(storage.webhooks.note_failure(stored.id, at(5), "late").await?, None, "a failure of one that is disabled");
+    ensure_eq!(
+        storage.webhooks.note_failure(stored.id, at(5), "late").await?,
+        None,
+        "a failure of one that is disabled"
+    );
     let mut uow = storage.begin().await?;
     uow.webhooks().enable(stored.id).await?;
     uow.commit().await?;

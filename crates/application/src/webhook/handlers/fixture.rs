@@ -87,8 +87,7 @@ impl Fixture {
         );
         let receivers = Arc::new(Receivers::default());
         let shared = Arc::new(store.clone());
-        let delivery =
-            WebhookDeliveryHandler::new(shared, receivers.clone(), clock.clone(), options.disable_after);
+        let delivery = WebhookDeliveryHandler::new(shared, receivers.clone(), clock.clone(), options.disable_after);
         let routes = super::register(Router::new(orchestrator.clone()));
         let routes = super::register_delivery(routes, delivery).build().expect("routes that fit together");
         let log = ActivityLog::new(orchestrator.clone()).expect("chains that fit together");

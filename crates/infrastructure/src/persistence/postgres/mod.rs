@@ -29,6 +29,8 @@ mod rows;
 mod session;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 
 pub use database::PgDatabase;
 pub use options::{PgOptions, SecretUrl};

@@ -28,7 +28,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Err
     Timestamp::from_microsecond(row.try_get(column)?).map_err(invalid)
 }
 
-fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_microsecond).transpose().map_err(invalid)
 }
 
