@@ -46,8 +46,8 @@ impl Inbox for ForgetfulInbox<'_> {
         self.0.record(handler, event_id, key).await.map(|_| Intake::New)
     }
 
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid) -> Result<Intake, StorageError> {
-        self.0.record_replayed(handler, event_id).await.map(|_| Intake::New)
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        self.0.record_replayed(handler, event).await.map(|_| Intake::New)
     }
 }
 

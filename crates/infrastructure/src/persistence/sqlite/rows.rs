@@ -20,7 +20,7 @@ pub(super) const ACTIVITY: &str = "id, user_id, activity_type, title, descriptio
 pub(super) const NOTIFICATION: &str = "id, user_id, kind, message, created_at, read_at";
 
 /// A stored value is not what it should be.
-fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+pub(super) fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
