@@ -22,7 +22,7 @@ mod scenario;
 mod sequential_secrets;
 pub mod storage;
 
-pub use fake_clock::{FakeClock, SequentialIds};
+pub use fake_clock::{FakeClock, SequentialIds, TokioClock};
 pub use fake_storage::{Behaviour, Committed, FakeStorage, Point, Tally};
 pub use gate::Gate;
 pub use memory_failures::MemoryFailures;
