@@ -18,6 +18,7 @@ use activelog_application::{
         memory_storage::MemoryStorage,
         storage::{Case, LeaseTime, Storage, StorageFixture, cases},
     },
+    webhook::ports::WebhookStore,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -119,7 +120,7 @@ fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) ->
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
     F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
-    R: UnitOfWorkFactory<dyn Repositories> + Queries + Clone,
+    R: UnitOfWorkFactory<dyn Repositories> + WebhookStore + Queries + Clone,
     K: Send + Sync + 'static,
 {
     Storage {
@@ -132,6 +133,7 @@ where
         dead_letters: Arc::new(failures.clone()),
         crash_marks: Arc::new(failures.clone()),
         replays: Arc::new(failures),
+        webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories),
         lease_time: LeaseTime::Real,
         keep: Arc::new(keep),

@@ -10,6 +10,7 @@ mod lifecycle;
 mod options;
 mod roles;
 mod storage;
+mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;

@@ -6,6 +6,7 @@ use activelog_application::{
         Clock, CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays, Signal,
         UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 use futures::future::BoxFuture;
 
@@ -33,6 +34,8 @@ pub struct Storage {
     pub crash_marks: Arc<dyn CrashMarks>,
     /// Replays of the journal.
     pub replays: Arc<dyn Replays>,
+    /// Webhooks, for showing and sending.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads, for showing.
     pub queries: Arc<dyn Queries>,
     /// Rings when this process has recorded events.
@@ -111,6 +114,7 @@ async fn open_sqlite(
         dead_letters: shared.clone(),
         crash_marks: shared.clone(),
         replays: shared.clone(),
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();
@@ -156,6 +160,7 @@ async fn open_postgres(
         dead_letters: shared.clone(),
         crash_marks: shared.clone(),
         replays: shared.clone(),
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use activelog_interfaces::cli::GlobalFlags;
 
 use super::{
-    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WorkerConfig,
+    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WebhooksConfig, WorkerConfig,
     layers::{Environment, Layers},
     reader::Reader,
 };
@@ -21,6 +21,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// From the broker to the handlers.
     pub worker: WorkerConfig,
+    /// Telling other programs of events.
+    pub webhooks: WebhooksConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -52,6 +54,7 @@ fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> R
         broker: BrokerConfig::read(&mut reader),
         relay: RelayConfig::read(&mut reader),
         worker: WorkerConfig::read(&mut reader),
+        webhooks: WebhooksConfig::read(&mut reader),
         log: LogConfig::read(&mut reader),
     };
     let origins = reader.finish().map_err(ConfigError::Invalid)?;

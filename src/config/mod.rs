@@ -22,6 +22,7 @@ mod secret_url;
 mod server;
 mod setting;
 mod storage;
+mod webhooks;
 mod worker;
 
 pub use broker::{BrokerConfig, RequiredDurability};
@@ -35,4 +36,5 @@ pub use relay::RelayConfig;
 pub use secret_url::SecretUrl;
 pub use server::ServerConfig;
 pub use storage::StorageConfig;
+pub use webhooks::WebhooksConfig;
 pub use worker::WorkerConfig;

@@ -6,6 +6,7 @@ use activelog_application::{
     activity::ActivityError,
     orchestrator::OrchestratorError,
     ports::{StorageError, StorageErrorKind},
+    webhook::WebhookError,
 };
 use axum::http::header;
 
@@ -30,6 +31,9 @@ impl From<StorageError> for Problem {
 impl From<OrchestratorError> for Problem {
     fn from(error: OrchestratorError) -> Self {
         if let Some(rejection) = error.rejection::<ActivityError>() {
+            return rejection.into();
+        }
+        if let Some(rejection) = error.rejection::<WebhookError>() {
             return rejection.into();
         }
         match error {
@@ -67,6 +71,23 @@ impl From<&ActivityError> for Problem {
             ActivityError::AlreadyImported { .. } => Self::internal(error.clone()),
             ActivityError::Forbidden { user } => {
                 Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+        }
+    }
+}
+
+impl From<&WebhookError> for Problem {
+    fn from(error: &WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound { id } => Self::not_found("webhook", id),
+            WebhookError::Forbidden { user } => {
+                Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+            WebhookError::TooMany { most, .. } => {
+                Self::new(ProblemKind::TOO_MANY, format!("The user has {most} webhooks, the most there may be. Delete one first."))
+            }
+            WebhookError::SwitchedOff => {
+                Self::new(ProblemKind::FORBIDDEN, "Webhooks are switched off here; the operator can change that.")
             }
         }
     }

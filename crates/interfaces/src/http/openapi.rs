@@ -45,12 +45,13 @@ pub fn openapi() -> OpenApi {
 const DESCRIPTION: &str = "An activity log: runs, rides, swims, and what follows from them.\n\n\
     Whatever goes wrong is answered with an RFC 9457 problem that names everything that is wrong at once. Unknown fields and \
     parameters are refused. Lists are read page by page: pass `next_cursor` as `cursor` until it is null. Every POST may carry an \
-    `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. PATCH and DELETE need `If-Match` \
-    with the `ETag` of what was read.";
+    `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. PATCH and DELETE \
+    of activities need `If-Match` with the `ETag` of what was read.";
 
 const TAGS: &[(&str, &str)] = &[
     ("activities", "What users do."),
     ("users", "What follows from it for one user."),
+    ("webhooks", "Having other programs told of it."),
     ("leaderboard", "Who did most."),
     ("events", "What has been published."),
     ("health", "How the process is doing."),
@@ -170,9 +171,12 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         statuses.extend(["409", "422"]);
         parameters.push(idempotency_key());
     }
-    if matches!(method, "patch" | "delete") {
+    if is_conditional(path, method) {
         statuses.extend(["412", "422", "428"]);
         parameters.push(if_match());
+    }
+    if method == "delete" {
+        statuses.push("422");
     }
     if method != "get" {
         statuses.extend(["408", "413"]);
@@ -199,6 +203,11 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         let reference = RefOr::Ref(Ref::from_response_name(problem.name));
         operation.responses.responses.entry(problem.status.to_owned()).or_insert(reference);
     }
+}
+
+/// Whether an operation changes something that has versions.
+fn is_conditional(path: &str, method: &str) -> bool {
+    matches!(method, "patch" | "delete") && path.starts_with("/activities")
 }
 
 /// Whether an operation lists page by page.

@@ -6,7 +6,8 @@ use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Isolation, Journal, TransactionOptions, UnitOfWorkFactory},
-    testing::{FakeClock, SequentialIds, memory_storage::MemoryStorage},
+    testing::{FakeClock, SequentialIds, SequentialSecrets, memory_storage::MemoryStorage},
+    webhook::{WebhookOptions, Webhooks},
 };
 use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource, HttpOptions, HttpState, router};
 use async_trait::async_trait;
@@ -59,6 +60,10 @@ impl Default for Api {
 
 impl Api {
     pub(crate) fn new(options: HttpOptions) -> Self {
+        Self::with_webhooks(options, WebhookOptions::default())
+    }
+
+    pub(crate) fn with_webhooks(options: HttpOptions, webhooks: WebhookOptions) -> Self {
         let (store, journal) = (TroubledStore::default(), MemoryStorage::new());
         let (clock, ids) = (Arc::new(FakeClock::default()), Arc::new(SequentialIds::default()));
         let orchestrator: Orchestrator<dyn Repositories> =
@@ -67,6 +72,9 @@ impl Api {
         let state = HttpState {
             log: ActivityLog::new(orchestrator.clone()).expect("valid chains"),
             queries: Arc::new(store.inner.clone()),
+            webhooks: Webhooks::new(orchestrator.clone(), Arc::new(SequentialSecrets::default()), webhooks)
+                .expect("valid chains"),
+            webhook_store: Arc::new(store.inner.clone()),
             journal: Arc::new(journal.clone()),
             outbox: Arc::new(journal.clone()),
             clock,

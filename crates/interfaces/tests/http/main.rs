@@ -15,3 +15,4 @@ mod pages;
 mod server;
 mod storage;
 mod users;
+mod webhooks;

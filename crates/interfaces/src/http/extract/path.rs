@@ -13,6 +13,9 @@ pub(in crate::http) struct PathId(pub(in crate::http) Uuid);
 /// The `{notification_id}` of the path.
 pub(in crate::http) struct NotificationId(pub(in crate::http) Uuid);
 
+/// The `{webhook_id}` of the path.
+pub(in crate::http) struct WebhookId(pub(in crate::http) Uuid);
+
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Problem;
 
@@ -26,6 +29,14 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         uuid(parts, state, "notification_id").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebhookId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        uuid(parts, state, "webhook_id").await.map(Self)
     }
 }
 

@@ -11,6 +11,7 @@ mod page;
 mod period;
 mod standing;
 mod statistics;
+mod webhook;
 
 pub(super) use achievement::AchievementView;
 pub(super) use activity::ActivityView;
@@ -22,3 +23,4 @@ pub(super) use page::Page;
 pub(super) use period::PeriodKind;
 pub(super) use standing::{LeaderboardView, StandingView};
 pub(super) use statistics::{FiguresView, PeriodView, StatisticsView};
+pub(super) use webhook::{WebhookView, WebhookWithSecretView};
