@@ -257,8 +257,7 @@ async fn new_worker(
     let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];
     if config.webhooks.enabled {
         let retrier = options::retrier(worker);
-        let added =
-            webhooks::add_deliveries(&config.webhooks, application, router(), &machine, retrier, &consumed)?;
+        let added = webhooks::add_deliveries(&config.webhooks, application, router(), &machine, retrier, &consumed)?;
         consumed = added.0;
         retriers.push(added.1);
     }

@@ -27,8 +27,7 @@ pub(super) fn webhooks(
     config: &WebhooksConfig,
     orchestrator: Orchestrator<dyn Repositories>,
 ) -> anyhow::Result<Webhooks> {
-    let options =
-        WebhookOptions { enabled: config.enabled, reach: reach(config), disable_after: config.disable_after };
+    let options = WebhookOptions { enabled: config.enabled, reach: reach(config), disable_after: config.disable_after };
     Ok(Webhooks::new(orchestrator, Arc::new(SystemSecretSource), options)?)
 }
 

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use activelog_interfaces::cli::GlobalFlags;
 
 use super::{
-    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WebhooksConfig, WorkerConfig,
+    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WebhooksConfig,
+    WorkerConfig,
     layers::{Environment, Layers},
     reader::Reader,
 };

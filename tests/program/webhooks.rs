@@ -124,8 +124,11 @@ async fn a_receiver_recovers(setting: &Setting) {
         }
     }
     let told = |kind: &str, title: &str| json!([kind, "1.0", id, title]);
-    let expected =
-        [told("activity.created", "Morning run"), told("activity.updated", "Noon run"), told("activity.updated", "Evening run")];
+    let expected = [
+        told("activity.created", "Morning run"),
+        told("activity.updated", "Noon run"),
+        told("activity.updated", "Evening run"),
+    ];
     assert_eq!(taken, expected);
     assert_eq!((attempts.len(), &attempts[0]), (4, &attempts[1]), "the first is sent again under its id: {attempts:?}");
     let own = format!("/users/{ANNA}/webhooks/{}", webhook["id"].as_str().expect("an id"));

@@ -198,11 +198,18 @@ async fn nothing_inside_is_reached_unless_configured() {
 #[tokio::test]
 async fn reasons_name_neither_the_path_nor_a_key() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
-    let mut urls = vec![format!("http://{nobody}/hooks?key=s3cret"), "http://no.such.name.invalid/?key=s3cret".into()];
+    let mut urls = vec![format!("http://{nobody}/hooks?key=s3cret")];
     let closing = Receiver::new(Answer::Close).await;
     urls.push(closing.url("127.0.0.1").expose().to_owned());
     // A receiver that does not speak TLS.
-    urls.push(closing.url("127.0.0.1").expose().replace("http:", "https:"));
+    let plain = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    urls.push(format!("https://{}/hooks?key=s3cret", plain.local_addr().expect("an address")));
+    tokio::spawn(async move {
+        let (mut stream, _) = plain.accept().await.expect("a connection");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap_or_default();
+        // Until the other side hangs up.
+        stream.read_to_end(&mut Vec::new()).await.ok();
+    });
     for url in urls {
         let url = WebhookUrl::stored(&url).expect("a URL");
         match sender(Reach::Anywhere, PATIENCE).send(request(url)).await {

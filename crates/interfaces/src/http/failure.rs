@@ -83,9 +83,10 @@ impl From<&WebhookError> for Problem {
             WebhookError::Forbidden { user } => {
                 Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
             }
-            WebhookError::TooMany { most, .. } => {
-                Self::new(ProblemKind::TOO_MANY, format!("The user has {most} webhooks, the most there may be. Delete one first."))
-            }
+            WebhookError::TooMany { most, .. } => Self::new(
+                ProblemKind::TOO_MANY,
+                format!("The user has {most} webhooks, the most there may be. Delete one first."),
+            ),
             WebhookError::SwitchedOff => {
                 Self::new(ProblemKind::FORBIDDEN, "Webhooks are switched off here; the operator can change that.")
             }

@@ -55,7 +55,8 @@ async fn the_secret_is_shown_once() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_told_at_once() {
     let api = Api::default();
-    let body = json!({ "url": "ftp://example.com", "events": ["activity.craeted"], "description": "", "secret": "mine" });
+    let body =
+        json!({ "url": "ftp://example.com", "events": ["activity.craeted"], "description": "", "secret": "mine" });
     let answer = api.post(&path(), &body).await;
     answer.problem(422, "validation");
     let mut fields = answer.bad_fields();
@@ -153,7 +154,9 @@ async fn a_new_secret_is_shown_once_and_the_webhook_stays() {
     assert_eq!(rotated.status, 200);
     let rotated = rotated.json();
     assert_eq!((&rotated["id"], &rotated["url"]), (&first["id"], &first["url"]));
-    assert!(rotated["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_") && first["secret"] != *secret));
+    assert!(
+        rotated["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_") && first["secret"] != *secret)
+    );
     assert!(api.get(&own).await.json().get("secret").is_none());
 }
 

@@ -87,11 +87,7 @@ pub(in crate::http) struct WebhookWithSecretView<'a> {
 
 impl WebhookWithSecretView<'_> {
     /// The answer that shows what a chain provided.
-    pub(in crate::http) fn stored(
-        status: StatusCode,
-        headers: &[(&str, String)],
-        outputs: &Outputs,
-    ) -> StoredResponse {
+    pub(in crate::http) fn stored(status: StatusCode, headers: &[(&str, String)], outputs: &Outputs) -> StoredResponse {
         let webhook = outputs.get::<Webhook>();
         let secret = outputs.get::<SigningSecret>().map(|secret| secret.expose_text());
         let view = webhook.as_deref().zip(secret.as_ref()).map(|(webhook, secret)| WebhookWithSecretView {
