@@ -68,7 +68,7 @@ impl DeadLetters for PgDatabase {
     async fn count(&self, filter: &DeadLetterFilter) -> Result<u64, StorageError> {
         const OPERATION: &str = "count dead letters";
         let mut query = filtered("SELECT count(*) FROM (SELECT FROM dead_letters WHERE TRUE", filter);
-        query.push(" LIMIT 1000000) AS some");
+        query.push(" LIMIT 1000000) AS counted");
         let row = self.reader(OPERATION).await?.one(OPERATION, query.build()).await?;
         Columns::of(&row, OPERATION).unsigned()
     }
