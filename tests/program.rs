@@ -35,3 +35,5 @@ mod store;
 mod support;
 #[path = "program/tools.rs"]
 mod tools;
+#[path = "program/webhooks.rs"]
+mod webhooks;

@@ -12,6 +12,7 @@ mod lifecycle;
 mod options;
 mod roles;
 mod storage;
+mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;

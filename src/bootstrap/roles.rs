@@ -7,6 +7,7 @@ use activelog_application::{
     ports::{Broker, Subscription},
     relay::{Relay, RelayTarget, Scheduler},
     retention::Keeper,
+    webhook,
 };
 use activelog_interfaces::{
     http::{self, HttpState},
@@ -17,7 +18,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
-    housekeeping, options,
+    housekeeping, options, webhooks,
 };
 use crate::config::Config;
 
@@ -235,6 +236,8 @@ fn http_state(application: &Application, health: ProcessHealth, pressure: Pressu
     HttpState {
         log: application.log.clone(),
         queries: application.storage.queries.clone(),
+        webhooks: application.webhooks.clone(),
+        webhook_store: application.storage.webhooks.clone(),
         journal: application.storage.journal.clone(),
         outbox: application.storage.outbox.clone(),
         failures: application.failed_events(),
@@ -274,14 +277,25 @@ async fn new_worker(
         CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
-    let router = Router::new(application.orchestrator.clone())
-        .policies(options::failure_policies(worker))
-        .layer(SpanLayer)
-        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage)))
-        .layer(guard.layer());
-    let routes = handlers::register(router).build()?;
-    let retrier = Retrier::new(machine.clone(), routes.clone(), options::retrier(worker));
-    let subscription = Subscription::new(worker.group.clone(), routes.patterns()).prefetch(worker.prefetch as usize);
-    let consumer = Consumer::new(routes.within(&machine.layer()), options::consumer(worker));
-    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retrier, guard))
+    let router = || {
+        let router = Router::new(application.orchestrator.clone());
+        router.policies(options::failure_policies(worker)).layer(SpanLayer).layer(guard.layer())
+    };
+    let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage));
+    let mut handled = handlers::register(router().layer(concurrency));
+    if config.webhooks.enabled {
+        handled = webhook::handlers::register(handled);
+    }
+    let routes = handled.build()?;
+    let mut consumed = routes.within(&machine.layer());
+    let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];
+    if config.webhooks.enabled {
+        let retrier = options::retrier(worker);
+        let added = webhooks::add_deliveries(&config.webhooks, application, router(), &machine, retrier, &consumed)?;
+        consumed = added.0;
+        retriers.push(added.1);
+    }
+    let subscription = Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
+    let consumer = Consumer::new(consumed, options::consumer(worker));
+    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retriers, guard))
 }

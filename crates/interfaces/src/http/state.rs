@@ -9,6 +9,7 @@ use activelog_application::{
     backpressure::PressureGauge,
     failures::FailedEvents,
     ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
+    webhook::{Webhooks, ports::WebhookStore},
 };
 
 use super::{
@@ -23,6 +24,10 @@ pub struct HttpState {
     pub log: ActivityLog,
     /// What shows anything.
     pub queries: Arc<dyn Queries>,
+    /// What changes webhooks.
+    pub webhooks: Webhooks,
+    /// What shows webhooks.
+    pub webhook_store: Arc<dyn WebhookStore>,
     /// The published events.
     pub journal: Arc<dyn Journal>,
     /// The events that wait to be published, for `/health`.
@@ -92,6 +97,14 @@ impl Http {
 
     pub(super) fn queries(&self) -> &dyn Queries {
         &*self.0.state.queries
+    }
+
+    pub(super) fn webhooks(&self) -> &Webhooks {
+        &self.0.state.webhooks
+    }
+
+    pub(super) fn webhook_store(&self) -> &dyn WebhookStore {
+        &*self.0.state.webhook_store
     }
 
     pub(super) fn options(&self) -> &HttpOptions {

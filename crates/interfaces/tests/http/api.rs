@@ -8,7 +8,8 @@ use activelog_application::{
     failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Isolation, Journal, TransactionOptions, UnitOfWorkFactory},
-    testing::{FakeClock, MemoryFailures, SequentialIds, memory_storage::MemoryStorage},
+    testing::{FakeClock, MemoryFailures, SequentialIds, SequentialSecrets, memory_storage::MemoryStorage},
+    webhook::{WebhookOptions, Webhooks},
 };
 use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource, HttpOptions, HttpState, router};
 use async_trait::async_trait;
@@ -62,6 +63,10 @@ impl Default for Api {
 
 impl Api {
     pub(crate) fn new(options: HttpOptions) -> Self {
+        Self::with_webhooks(options, WebhookOptions::default())
+    }
+
+    pub(crate) fn with_webhooks(options: HttpOptions, webhooks: WebhookOptions) -> Self {
         let (store, journal) = (TroubledStore::default(), MemoryStorage::new());
         let (clock, ids) = (Arc::new(FakeClock::default()), Arc::new(SequentialIds::default()));
         let orchestrator: Orchestrator<dyn Repositories> =
@@ -72,6 +77,9 @@ impl Api {
         let state = HttpState {
             log: ActivityLog::new(orchestrator.clone()).expect("valid chains"),
             queries: Arc::new(store.inner.clone()),
+            webhooks: Webhooks::new(orchestrator.clone(), Arc::new(SequentialSecrets::default()), webhooks)
+                .expect("valid chains"),
+            webhook_store: Arc::new(store.inner.clone()),
             journal: Arc::new(journal.clone()),
             outbox: Arc::new(journal.clone()),
             failures: FailedEvents::new(failures.clone(), failures),

@@ -40,6 +40,8 @@ mod scheduled_events;
 mod session;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 
 pub use database::PgDatabase;
 pub use options::{PgOptions, SecretUrl};

@@ -42,6 +42,8 @@ mod session;
 mod statement;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 mod write_unit;
 mod writer;
 

@@ -1,0 +1,11 @@
+//! What has webhooks told of events, one handler per file.
+
+mod delivery;
+mod fan_out;
+#[cfg(test)]
+pub(in crate::webhook) mod fixture;
+mod registration;
+
+pub use delivery::{DeliveryEffect, WEBHOOK_DISABLED, WebhookDeliveryHandler};
+pub use fan_out::WebhooksHandler;
+pub use registration::{register, register_delivery};
