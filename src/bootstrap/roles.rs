@@ -240,7 +240,10 @@ fn new_worker(
 ) -> anyhow::Result<Worker> {
     let options = OrchestratorOptions { timeout: config.worker.handler_timeout, ..application.orchestrator.options() };
     let router = Router::new(application.orchestrator.clone()).options(options).layer(retries).layer(SpanLayer);
-    let routes = handlers::register(router).build()?;
+    let router = handlers::register(router);
+    #[cfg(feature = "fault-injection")]
+    let router = crate::fault_injection::register(router);
+    let routes = router.build()?;
     let subscription =
         Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch as usize);
     let consumer = Consumer::new(routes, options::consumer(&config.worker));

@@ -10,6 +10,8 @@
 mod achievement_repository;
 mod activity_repository;
 mod database;
+#[cfg(feature = "fault-injection")]
+mod effect_ledger;
 mod envelope;
 mod error;
 mod figures;

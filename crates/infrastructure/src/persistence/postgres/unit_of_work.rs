@@ -159,6 +159,11 @@ impl Repositories for PgUnitOfWork {
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         Box::new(PgLeaderboardRepository(&mut self.session))
     }
+
+    #[cfg(feature = "fault-injection")]
+    fn effect_ledger(&mut self) -> Box<dyn activelog_application::activity::ports::EffectLedger + '_> {
+        Box::new(super::effect_ledger::PgEffectLedger(&mut self.session))
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@
 mod achievement_repository;
 mod activity_repository;
 mod database;
+#[cfg(feature = "fault-injection")]
+mod effect_ledger;
 mod error_mapping;
 mod group;
 mod idempotency;

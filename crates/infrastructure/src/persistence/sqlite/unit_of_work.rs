@@ -86,4 +86,9 @@ impl Repositories for SqliteUnitOfWork {
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         Box::new(SqliteLeaderboardRepository { unit: &mut self.unit })
     }
+
+    #[cfg(feature = "fault-injection")]
+    fn effect_ledger(&mut self) -> Box<dyn activelog_application::activity::ports::EffectLedger + '_> {
+        Box::new(super::effect_ledger::SqliteEffectLedger { unit: &mut self.unit })
+    }
 }
