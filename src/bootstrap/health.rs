@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::ports::Queries,
-    delivery::{ConsumerStatus, RetryLayer},
+    delivery::ConsumerStatus,
     ports::{Broker, BrokerHealth},
     relay::RelayHealth,
 };
@@ -20,7 +20,7 @@ pub(super) struct ProcessHealth {
     pub(super) queries: Arc<dyn Queries>,
     pub(super) broker: Option<Broker>,
     pub(super) relay: Option<watch::Receiver<RelayHealth>>,
-    pub(super) worker: Option<(watch::Receiver<ConsumerStatus>, RetryLayer)>,
+    pub(super) worker: Option<watch::Receiver<ConsumerStatus>>,
 }
 
 #[async_trait]
@@ -46,14 +46,11 @@ impl HealthSource for ProcessHealth {
             };
             components.push(ComponentHealth::new("relay", status));
         }
-        if let Some((consumer, retries)) = &self.worker {
-            let status = match (*consumer.borrow(), retries.held()) {
-                (ConsumerStatus::Running, 0) => ComponentStatus::Up,
-                (ConsumerStatus::Running, held) => {
-                    ComponentStatus::Degraded(format!("{held} events fail and hold their aggregates"))
-                }
-                (ConsumerStatus::Starting, _) => ComponentStatus::Degraded("not yet subscribed".into()),
-                (ConsumerStatus::Draining | ConsumerStatus::Stopped, _) => ComponentStatus::Down("stopped".into()),
+        if let Some(consumer) = &self.worker {
+            let status = match *consumer.borrow() {
+                ConsumerStatus::Running => ComponentStatus::Up,
+                ConsumerStatus::Starting => ComponentStatus::Degraded("not yet subscribed".into()),
+                ConsumerStatus::Draining | ConsumerStatus::Stopped => ComponentStatus::Down("stopped".into()),
             };
             components.push(ComponentHealth::new("worker", status));
         }

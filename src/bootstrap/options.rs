@@ -1,7 +1,7 @@
 //! From configuration to what the parts take.
 
 use activelog_application::{
-    delivery::{ConsumerOptions, FailurePolicy},
+    delivery::{ConsumerOptions, FailurePolicy, Policies, RetrierOptions},
     relay::RelayOptions,
 };
 use activelog_interfaces::http::HttpOptions;
@@ -22,12 +22,21 @@ pub(super) fn relay(config: &RelayConfig) -> RelayOptions {
     RelayOptions { batch: config.batch, poll: config.poll_interval, lease_ttl: config.lease_ttl }
 }
 
-pub(super) fn failure_policy(config: &WorkerConfig) -> FailurePolicy {
-    FailurePolicy {
+pub(super) fn failure_policies(config: &WorkerConfig) -> Policies {
+    Policies::new(FailurePolicy {
         quick_attempts: config.quick_attempts,
-        first_pause: config.first_pause,
-        longest_pause: config.longest_pause,
-    }
+        quick_pause: config.quick_pause,
+        attempts: config.attempts,
+        first_backoff: config.first_backoff,
+        longest_backoff: config.longest_backoff,
+        crashes: config.crashes,
+        after_dead_letter: config.after_dead_letter,
+        time_limit: config.handler_timeout,
+    })
+}
+
+pub(super) fn retrier(config: &WorkerConfig) -> RetrierOptions {
+    RetrierOptions { drain: config.drain, ..RetrierOptions::default() }
 }
 
 pub(super) fn consumer(config: &WorkerConfig) -> ConsumerOptions {

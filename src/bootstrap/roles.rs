@@ -2,8 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::handlers,
-    delivery::{Consumer, RetryLayer, Router, SpanLayer},
-    orchestrator::OrchestratorOptions,
+    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, Retrier, Router, SpanLayer},
     ports::{Broker, Subscription},
     relay::{Relay, RelayTarget},
 };
@@ -75,7 +74,7 @@ pub async fn run_role(
         let listener = if role.has_api() { Some(listen(config).await?) } else { None };
         let application = Application::open(config, schema).await?;
         let broker = if needs_broker { Some(connect(role, config, &application).await?) } else { None };
-        let parts = Parts::new(role, config, &application, broker.clone(), lifecycle)?;
+        let parts = Parts::new(role, config, &application, broker.clone(), lifecycle).await?;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         announce(role, &application, broker.as_ref(), address);
         let outcome = parts.run(listener, config, &application, lifecycle).await;
@@ -134,7 +133,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(
+    async fn new(
         role: Role,
         config: &Config,
         application: &Application,
@@ -155,13 +154,8 @@ impl Parts {
                 relay = Some(part);
             }
             if role.has_worker() {
-                let retries = RetryLayer::new(
-                    options::failure_policy(&config.worker),
-                    options::concurrency(&config.worker, &config.storage),
-                    lifecycle.stop.clone(),
-                );
-                let part = new_worker(config, application, &broker, retries.clone())?;
-                health.worker = Some((part.status(), retries));
+                let part = new_worker(config, application, &broker, lifecycle).await?;
+                health.worker = Some(part.status());
                 worker = Some(part);
             }
         }
@@ -232,20 +226,30 @@ fn new_relay(config: &Config, application: &Application, broker: &Broker) -> Rel
     )
 }
 
-fn new_worker(
+async fn new_worker(
     config: &Config,
     application: &Application,
     broker: &Broker,
-    retries: RetryLayer,
+    lifecycle: &Lifecycle,
 ) -> anyhow::Result<Worker> {
-    let options = OrchestratorOptions { timeout: config.worker.handler_timeout, ..application.orchestrator.options() };
-    let router = Router::new(application.orchestrator.clone()).options(options).layer(retries).layer(SpanLayer);
+    let (worker, storage) = (&config.worker, &application.storage);
+    // Whatever was under way when an earlier run was cut short is among as many events as one run takes at once.
+    let window = u64::from(worker.prefetch);
+    let guard =
+        CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
+    let machine =
+        FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
+    let router = Router::new(application.orchestrator.clone())
+        .policies(options::failure_policies(worker))
+        .layer(SpanLayer)
+        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage)))
+        .layer(guard.layer());
     let router = handlers::register(router);
     #[cfg(feature = "fault-injection")]
     let router = crate::fault_injection::register(router);
     let routes = router.build()?;
-    let subscription =
-        Subscription::new(config.worker.group.clone(), routes.patterns()).prefetch(config.worker.prefetch as usize);
-    let consumer = Consumer::new(routes, options::consumer(&config.worker));
-    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer))
+    let retrier = Retrier::new(machine.clone(), routes.clone(), options::retrier(worker));
+    let subscription = Subscription::new(worker.group.clone(), routes.patterns()).prefetch(worker.prefetch as usize);
+    let consumer = Consumer::new(routes.within(&machine.layer()), options::consumer(worker));
+    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retrier, guard))
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use activelog_application::{delivery::FailurePolicy, ports::AfterDeadLetter};
+
 use super::{ByteSize, reader::Reader};
 
 /// `[worker]`: from the broker to the handlers.
@@ -17,16 +19,25 @@ pub struct WorkerConfig {
     pub drain: Duration,
     /// How long a handler may take for one event.
     pub handler_timeout: Duration,
-    /// How many attempts are quick, the first one included.
+    /// How many attempts are made before an event is parked, the first one included.
     pub quick_attempts: u32,
-    /// The pause after the first attempt; it doubles with each.
-    pub first_pause: Duration,
-    /// The longest pause between attempts.
-    pub longest_pause: Duration,
+    /// The pause after the first attempt; it doubles with each quick one.
+    pub quick_pause: Duration,
+    /// How many attempts are made in all before an event becomes a dead letter.
+    pub attempts: u32,
+    /// How long an event is parked the first time; it doubles with each attempt.
+    pub first_backoff: Duration,
+    /// The longest time between attempts.
+    pub longest_backoff: Duration,
+    /// How many times the process may end while a handler has an event before it becomes a dead letter.
+    pub crashes: u32,
+    /// What becomes of an aggregate's later events after a dead letter.
+    pub after_dead_letter: AfterDeadLetter,
 }
 
 impl WorkerConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
+        let policy = FailurePolicy::default();
         let mut section = reader.section("worker");
         let config = Self {
             group: section.get_if("group", "activelog".to_owned(), group_name),
@@ -36,13 +47,24 @@ impl WorkerConfig {
                 if *size >= ByteSize::mib(1) { Ok(()) } else { Err("must be at least 1MiB".to_owned()) }
             }),
             drain: section.duration("drain", Duration::from_secs(8), 0, 3_600_000),
-            handler_timeout: section.duration("handler_timeout", Duration::from_secs(60), 1, 3_600_000),
-            quick_attempts: section.number("quick_attempts", 5, 1, 100),
-            first_pause: section.duration("first_pause", Duration::from_millis(20), 1, 60_000),
-            longest_pause: section.duration("longest_pause", Duration::from_secs(30), 1, 86_400_000),
+            handler_timeout: section.duration("handler_timeout", policy.time_limit, 1, 3_600_000),
+            quick_attempts: section.number("quick_attempts", policy.quick_attempts, 1, 100),
+            quick_pause: section.duration("quick_pause", policy.quick_pause, 1, 60_000),
+            attempts: section.number("attempts", policy.attempts, 1, 1_000_000),
+            first_backoff: section.duration("first_backoff", policy.first_backoff, 1, 86_400_000),
+            longest_backoff: section.duration("longest_backoff", policy.longest_backoff, 1, 7 * 86_400_000),
+            crashes: section.number("crashes", policy.crashes, 1, 100),
+            after_dead_letter: section.choice(
+                "after_dead_letter",
+                policy.after_dead_letter,
+                &[("hold", AfterDeadLetter::Hold), ("continue", AfterDeadLetter::Continue)],
+            ),
         };
-        if config.longest_pause < config.first_pause {
-            section.refuse("longest_pause", "must not be shorter than worker.first_pause");
+        if config.longest_backoff < config.first_backoff {
+            section.refuse("longest_backoff", "must not be shorter than worker.first_backoff");
+        }
+        if config.attempts < config.quick_attempts {
+            section.refuse("attempts", "must not be less than worker.quick_attempts");
         }
         config
     }

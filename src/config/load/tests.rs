@@ -176,7 +176,7 @@ fn short_variables_that_are_misspelt_are_refused_and_foreign_ones_ignored() {
 #[test]
 fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
     let file = "broker = 5\n[server]\nlisten = 8080\nbody_limit = \"big\"\nmax_in_flight = 0\n[worker]\ndrain = 5\ngroup = \"A B\"\n\
-                first_pause = \"1m\"\nlongest_pause = \"1s\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n[relay]\nbatch = [1]\n";
+                first_backoff = \"1m\"\nlongest_backoff = \"1s\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n[relay]\nbatch = [1]\n";
     let message = Setup::new().file("activelog.toml", file).variable("ACTIVELOG__STORAGE__READERS", "many").message();
     for expected in [
         "invalid configuration, 11 problems:",
@@ -185,7 +185,7 @@ fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
         "server.max_in_flight: must be 1 to 1000000; got 0",
         "worker.drain: must be a duration with its unit, such as \"500ms\", \"5s\" or \"1m 30s\"; got 5",
         "worker.group: must be 1 to 100 of a-z",
-        "worker.longest_pause: must not be shorter than worker.first_pause; got 1s",
+        "worker.longest_backoff: must not be shorter than worker.first_backoff; got 1s",
         "log.format: must be one of text, json; got \"xml\"",
         "log.filter: must be a filter",
         "relay.batch: must be a whole number, not negative; got a list",

@@ -3,6 +3,7 @@ use std::error::Error;
 use activelog_domain::event::{DomainEvent, EncodeError, EventEnvelope};
 use async_trait::async_trait;
 
+use super::FailurePolicy;
 use crate::{orchestrator::Step, ports::StorageError};
 
 /// Reacts to an event of type `E`, in a transaction of its own.
@@ -17,8 +18,46 @@ pub trait EventHandler<E: DomainEvent, U: ?Sized + Send>: Send + Sync + 'static 
     /// The handler's stable name: its key in the inbox. Never change it, or every event of the past counts as new.
     fn name(&self) -> &'static str;
 
+    /// What happens when it fails, where it differs from what is configured for all.
+    fn failure_policy(&self) -> Option<FailurePolicy> {
+        None
+    }
+
     /// Takes the event. Says whether trying again may help; when and how often is not the handler's concern.
     async fn handle(&self, event: &Received<'_, E>, step: &mut Step<'_, U>) -> Result<(), HandlerError>;
+}
+
+/// Reacts to an event of type `E` outside of the database: sends a message, calls a service.
+///
+/// - `perform` runs outside of any transaction, so a slow receiver holds up no other work. It is called **at least once**: again after an
+///   error, and when the process ended before its success was written down. The event's id is the idempotency key for whoever receives it.
+/// - `record` then notes what came of it, once, in the transaction that records the event as taken.
+/// - Order and failures are as for an [`EventHandler`].
+/// - It is dropped at any await point when the time limit passes.
+#[async_trait]
+pub trait EffectHandler<E: DomainEvent, U: ?Sized + Send>: Send + Sync + 'static {
+    /// What `perform` has achieved, for `record`.
+    type Effect: Send + 'static;
+
+    /// The handler's stable name: its key in the inbox. Never change it, or every event of the past counts as new.
+    fn name(&self) -> &'static str;
+
+    /// What happens when it fails, where it differs from what is configured for all.
+    fn failure_policy(&self) -> Option<FailurePolicy> {
+        None
+    }
+
+    /// Does it. Says whether trying again may help.
+    async fn perform(&self, event: &Received<'_, E>) -> Result<Self::Effect, HandlerError>;
+
+    /// Notes that it is done, in the transaction that records the event as taken. May be called again with the same effect when others
+    /// were in the way; an error counts as a failed attempt, and `perform` is called again.
+    async fn record(
+        &self,
+        event: &Received<'_, E>,
+        effect: &Self::Effect,
+        step: &mut Step<'_, U>,
+    ) -> Result<(), HandlerError>;
 }
 
 /// An event as a handler gets it.

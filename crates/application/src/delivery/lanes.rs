@@ -9,10 +9,10 @@ use futures::{FutureExt, future::join_all};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{InvocationError, Routes};
+use super::{Entry, Routes};
 use crate::{orchestrator::panic_message, ports::Delivery};
 
-/// How long the broker keeps an event that no layer has said a pause for.
+/// How long the broker keeps an event that could neither be taken nor written down.
 const GIVE_BACK_PAUSE: Duration = Duration::from_secs(1);
 
 /// A delivery on its way through a lane, with its share of the memory bound.
@@ -101,23 +101,22 @@ impl Lanes {
         false
     }
 
-    /// Has every handler take the event. After failures: how long the broker is to keep it.
+    /// Has every handler take the event, or write down that it has not. After failures: how long the broker is to keep it.
     async fn invoke_all(&self, delivery: &Delivery) -> Result<(), Duration> {
         let event = Arc::new(delivery.event.clone());
         let handlers = self.0.routes.handlers(&event.name);
-        let invoked = AssertUnwindSafe(join_all(handlers.iter().map(|handler| handler.invoke(&event)))).catch_unwind();
-        let outcomes = match invoked.await {
+        let invoked = join_all(handlers.iter().map(|handler| handler.invoke(&event, &Entry::Delivered)));
+        let outcomes = match AssertUnwindSafe(invoked).catch_unwind().await {
             Ok(outcomes) => outcomes,
             Err(panic) => {
                 tracing::error!(event = %event.id, panic = panic_message(&*panic), "a layer panicked; giving its event back");
                 return Err(GIVE_BACK_PAUSE);
             }
         };
-        let failures = outcomes.into_iter().filter_map(Result::err);
-        let pauses = failures.map(|error| match error {
-            InvocationError::Held { pause, .. } => pause,
-            _ => GIVE_BACK_PAUSE,
-        });
-        pauses.max().map_or(Ok(()), Err)
+        let failed = outcomes.into_iter().find_map(Result::err);
+        failed.map_or(Ok(()), |error| {
+            tracing::debug!(event = %event.id, %error, "the event goes back to the broker");
+            Err(GIVE_BACK_PAUSE)
+        })
     }
 }

@@ -1,19 +1,21 @@
 //! Between broker and handler: what is fetched goes through lanes, layers and the inbox to every handler registered for it, and
-//! is acknowledged when all of them have committed.
+//! is acknowledged when all of them have committed, or what failed is written down.
 //!
 //! - [`EventHandler`]: what reacts to an event, in a transaction of its own.
 //! - [`Router`]: which handlers an event goes to. Any number per event.
 //! - [`Consumer`]: pumps a delivery stream through lanes: order within a partition key, concurrency across keys.
 //! - [`Layer`]: what surrounds every invocation of a handler, one file each.
-//! - [`FailurePolicy`]: what happens when a handler fails.
+//! - [`failure`]: what happens when a handler fails: quick attempts, parking, dead letters. [`Retrier`] tries parked events again.
 //!
 //! # Adding a handler
 //!
 //! Write one file in the `handlers` folder of its area: a struct with a stable name, an `impl EventHandler<E, U>` per event, its
-//! tests. Register it where the application is put together: `router.on::<ActivityCreated>(handler)`.
+//! tests. Register it where the application is put together: `router.on::<ActivityCreated>(handler)`. One whose effects are outside of the
+//! database is an [`EffectHandler`], registered with `router.on_effect`.
 
 mod consumer;
-mod failure;
+mod effect;
+pub mod failure;
 mod handler;
 mod invocation;
 mod lanes;
@@ -21,8 +23,11 @@ mod layers;
 mod router;
 
 pub use consumer::{Consumer, ConsumerOptions, ConsumerStatus};
-pub use failure::{FailurePolicy, NextStep};
-pub use handler::{EventHandler, HandlerError, Received};
-pub use invocation::{Handled, Invocation, InvocationError};
-pub use layers::{Layer, RetryLayer, SpanLayer};
+pub use failure::{
+    CrashGuard, CrashGuardLayer, FailureLayer, FailureMachine, FailurePolicy, NextStep, Policies, Retrier,
+    RetrierOptions,
+};
+pub use handler::{EffectHandler, EventHandler, HandlerError, Received};
+pub use invocation::{Entry, Handled, Invocation, InvocationError};
+pub use layers::{ConcurrencyLayer, Layer, SpanLayer};
 pub use router::{Router, RouterError, Routes};

@@ -1,10 +1,17 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use activelog_domain::event::DomainEvent;
 
-use super::{EventHandler, Invocation, Layer, invocation::TransactionalInvocation};
+use super::{
+    EffectHandler, EventHandler, FailurePolicy, Invocation, Layer, Policies,
+    effect::EffectInvocation,
+    invocation::{Surroundings, TransactionalInvocation},
+};
 use crate::{
-    orchestrator::{Orchestrator, OrchestratorOptions},
+    orchestrator::Orchestrator,
     ports::{EventPattern, UnitOfWork},
 };
 
@@ -20,7 +27,7 @@ use crate::{
 /// ```
 pub struct Router<U: ?Sized> {
     orchestrator: Orchestrator<U>,
-    options: OrchestratorOptions,
+    policies: Policies,
     layers: Vec<Arc<dyn Layer>>,
     routes: Vec<(&'static str, Arc<dyn Invocation>)>,
 }
@@ -46,16 +53,15 @@ pub enum RouterError {
 }
 
 impl<U: ?Sized + UnitOfWork + 'static> Router<U> {
-    /// No routes yet. Handlers run in transactions of `orchestrator`, with its defaults.
+    /// No routes yet. Handlers run in transactions of `orchestrator`, within the time limits of their policies.
     pub fn new(orchestrator: Orchestrator<U>) -> Self {
-        let options = orchestrator.options();
-        Self { orchestrator, options, layers: Vec::new(), routes: Vec::new() }
+        Self { orchestrator, policies: Policies::default(), layers: Vec::new(), routes: Vec::new() }
     }
 
-    /// With other limits for the handlers registered from now on.
+    /// With these policies for the handlers registered from now on.
     #[must_use]
-    pub fn options(mut self, options: OrchestratorOptions) -> Self {
-        self.options = options;
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.policies = policies;
         self
     }
 
@@ -69,9 +75,23 @@ impl<U: ?Sized + UnitOfWork + 'static> Router<U> {
     /// Sends events of type `E` to `handler`, besides those registered before.
     #[must_use]
     pub fn on<E: DomainEvent>(mut self, handler: Arc<impl EventHandler<E, U>>) -> Self {
-        let invocation = TransactionalInvocation::<E, U, _>::new(handler, self.orchestrator.clone(), self.options);
+        let surroundings = self.surroundings(handler.name(), handler.failure_policy());
+        let invocation = TransactionalInvocation::<E, U, _>::new(handler, surroundings);
         self.routes.push((E::NAME, Arc::new(invocation)));
         self
+    }
+
+    /// Sends events of type `E` to a handler with effects outside of the database, besides those registered before.
+    #[must_use]
+    pub fn on_effect<E: DomainEvent + Clone>(mut self, handler: Arc<impl EffectHandler<E, U>>) -> Self {
+        let surroundings = self.surroundings(handler.name(), handler.failure_policy());
+        let invocation = EffectInvocation::<E, U, _>::new(handler, surroundings);
+        self.routes.push((E::NAME, Arc::new(invocation)));
+        self
+    }
+
+    fn surroundings(&self, name: &'static str, own: Option<FailurePolicy>) -> Surroundings<U> {
+        Surroundings::new(name, self.policies.of(name, own), self.orchestrator.clone())
     }
 
     /// Checks the routes and puts the layers around them.
@@ -97,5 +117,26 @@ impl Routes {
     /// What a subscription has to ask for.
     pub fn patterns(&self) -> Vec<EventPattern> {
         self.0.keys().map(|name| EventPattern::exact(name)).collect()
+    }
+
+    /// The handler called `name` of an event.
+    pub fn find(&self, event: &str, name: &str) -> Option<&Arc<dyn Invocation>> {
+        self.handlers(event).iter().find(|handler| handler.handler() == name)
+    }
+
+    /// The names of all handlers, each once, in alphabetical order.
+    pub fn handler_names(&self) -> Vec<&'static str> {
+        let names: BTreeSet<_> = self.0.values().flatten().map(|handler| handler.handler()).collect();
+        names.into_iter().collect()
+    }
+
+    /// The same routes with one more layer, around all the others.
+    #[must_use]
+    pub fn within(&self, layer: &impl Layer) -> Self {
+        let wrapped = self
+            .0
+            .iter()
+            .map(|(event, handlers)| (*event, handlers.iter().map(|handler| layer.wrap(handler.clone())).collect()));
+        Self(Arc::new(wrapped.collect()))
     }
 }

@@ -29,8 +29,8 @@ mod values;
 
 pub use chain::{Chain, ChainError, CheckedChain};
 pub use context::RequestContext;
-pub(crate) use engine::panic_message;
 pub use engine::{Orchestrator, OrchestratorOptions};
+pub(crate) use engine::{Work, panic_message};
 pub use error::{OrchestratorError, UseCaseError};
 pub use function::{FunctionUseCase, use_case_fn};
 pub use run::{IdempotentOutcome, IdempotentRun, Run};

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::StorageError;
@@ -21,8 +22,8 @@ pub trait CrashMarks: Send + Sync + 'static {
     /// Says that a worker of the group is running, at its start and again and again.
     async fn running(&self, group: &str, run: Uuid) -> Result<(), StorageError>;
 
-    /// The runs of a group, also those that go on, that have not ended as far as anyone knows.
-    async fn runs(&self, group: &str) -> Result<Vec<Uuid>, StorageError>;
+    /// The runs of a group, also those that go on, that have not ended as far as anyone knows, and when each last said that it is running.
+    async fn runs(&self, group: &str) -> Result<Vec<(Uuid, Timestamp)>, StorageError>;
 
     /// These runs have ended, or what they left behind has been seen to.
     async fn ended(&self, group: &str, runs: &[Uuid]) -> Result<(), StorageError>;

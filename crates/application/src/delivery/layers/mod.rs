@@ -1,11 +1,11 @@
 //! What surrounds every invocation of a handler, one file each.
 
-mod retry;
+mod concurrency;
 mod span;
 
 use std::sync::Arc;
 
-pub use retry::RetryLayer;
+pub use concurrency::ConcurrencyLayer;
 pub use span::SpanLayer;
 
 use super::Invocation;

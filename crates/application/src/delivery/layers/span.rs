@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Layer;
-use crate::delivery::{Handled, Invocation, InvocationError};
+use crate::delivery::{Entry, FailurePolicy, Handled, Invocation, InvocationError};
 
 /// A span around each invocation, and a line with its duration.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +26,11 @@ impl Invocation for Spanned {
         self.0.handler()
     }
 
-    async fn invoke(&self, event: &Arc<EventEnvelope>) -> Result<Handled, InvocationError> {
+    fn policy(&self) -> FailurePolicy {
+        self.0.policy()
+    }
+
+    async fn invoke(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
         let span = tracing::info_span!(
             "handle",
             handler = self.handler(),
@@ -37,11 +41,11 @@ impl Invocation for Spanned {
         );
         async {
             let started = Instant::now();
-            let result = self.0.invoke(event).await;
+            let result = self.0.invoke(event, entry).await;
             let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             match &result {
                 Ok(handled) => tracing::debug!(?handled, duration_us, "event handled"),
-                // Logged where it is dealt with: in the lane.
+                // Logged where it is dealt with: by the failure machine.
                 Err(error) => tracing::debug!(%error, duration_us, "event not handled"),
             }
             result

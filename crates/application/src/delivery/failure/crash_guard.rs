@@ -1,0 +1,210 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use activelog_domain::event::EventEnvelope;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::{sync::Mutex, time::Instant};
+use uuid::Uuid;
+
+use crate::{
+    delivery::{Entry, FailurePolicy, Handled, Invocation, InvocationError, Layer},
+    ports::{CrashMarks, StorageError},
+};
+
+/// Recognises an event whose handler ends the process: by `abort`, a stack overflow, or taking all memory.
+///
+/// Nothing in the process can tell afterwards, so it has to be written down before: a mark, erased when the handler has answered. Marking
+/// every event would cost a durable write each. Instead:
+///
+/// - A worker notes that it runs, and erases the note when it stops in order. One that starts and finds the note of a run that is no more
+///   is **cautious**: among the first events that come are those that were being handled when that run ended. Until it has seen enough of them,
+///   events are marked, and handled one at a time, so that the mark which is left by another crash is of the event that caused it. The more
+///   runs have ended so in the last minutes, the longer it is cautious.
+/// - Parked events are always marked. One that has a mark left is tried alone.
+/// - An event with as many marks as its handler's [`FailurePolicy::crashes`] is not given to it any more: it becomes a dead letter.
+///
+/// Killing a worker from outside leaves at most one mark of an innocent event per kill, and the next attempt that answers erases it.
+#[derive(Clone)]
+pub struct CrashGuard(Arc<Guard>);
+
+struct Guard {
+    marks: Arc<dyn CrashMarks>,
+    group: String,
+    run: Uuid,
+    began: Instant,
+    /// How many events are still to be taken one at a time.
+    cautious: AtomicU64,
+    /// Held by an attempt that must be alone among the suspects.
+    alone: Mutex<()>,
+    /// The runs that had not ended when this one began, and when they were last seen; without those that turned out to go on.
+    earlier: Mutex<Vec<(Uuid, Timestamp)>>,
+}
+
+/// An event that ends the process may come after others that were waiting before it, so the window grows with every run that has ended early.
+const WINDOW_GROWTH: u64 = 4;
+
+/// How many runs the window grows with.
+const RUNS_MAX: u32 = 4;
+
+/// How long a run has to last before what ended earlier ones counts as dealt with.
+const CONFIDENT_AFTER: Duration = Duration::from_secs(10 * 60);
+
+impl CrashGuard {
+    /// Notes that run `run` of `group` has begun. Cautious for `window` events, the most that can have been under way at once, when an earlier
+    /// run did not end in order, and for more when several did not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(
+        marks: Arc<dyn CrashMarks>,
+        group: impl Into<String>,
+        run: Uuid,
+        window: u64,
+    ) -> Result<Self, StorageError> {
+        let group = group.into();
+        let earlier = marks.runs(&group).await?;
+        marks.running(&group, run).await?;
+        let cautious = match u32::try_from(earlier.len()).unwrap_or(RUNS_MAX) {
+            0 => 0,
+            runs => window.max(1).saturating_mul(WINDOW_GROWTH.saturating_pow(runs.min(RUNS_MAX) - 1)),
+        };
+        if cautious > 0 {
+            tracing::info!(%group, earlier_runs = earlier.len(), events = cautious,
+                "an earlier run did not stop in order, or others are running; handling events one at a time at first");
+        }
+        Ok(Self(Arc::new(Guard {
+            marks,
+            group,
+            run,
+            began: Instant::now(),
+            cautious: AtomicU64::new(cautious),
+            alone: Mutex::new(()),
+            earlier: Mutex::new(earlier),
+        })))
+    }
+
+    /// Says that the run goes on, and looks whether the runs before it do. To be called every few seconds.
+    pub async fn keep(&self) -> Result<(), StorageError> {
+        let guard = &self.0;
+        guard.marks.running(&guard.group, guard.run).await?;
+        let mut earlier = guard.earlier.lock().await;
+        if earlier.is_empty() {
+            return Ok(());
+        }
+        let now = guard.marks.runs(&guard.group).await?;
+        // Those that have said so since go on; those that are no longer there have ended in order, or have been dealt with by another.
+        earlier.retain(|run| now.contains(run));
+        if earlier.is_empty() && guard.cautious.swap(0, Ordering::AcqRel) > 0 {
+            tracing::info!(group = %guard.group, "no earlier run has ended out of order; handling events side by side");
+        }
+        if !self.is_cautious() && guard.began.elapsed() >= CONFIDENT_AFTER {
+            let runs: Vec<_> = earlier.drain(..).map(|(run, _)| run).collect();
+            guard.marks.ended(&guard.group, &runs).await?;
+        }
+        Ok(())
+    }
+
+    /// The run ends in order: everything it had begun has been settled.
+    pub async fn end(&self) -> Result<(), StorageError> {
+        self.0.marks.ended(&self.0.group, &[self.0.run]).await
+    }
+
+    /// The layer that goes around every attempt.
+    pub fn layer(&self) -> CrashGuardLayer {
+        CrashGuardLayer(self.clone())
+    }
+
+    /// Whether events that were delivered are handled one at a time.
+    pub fn is_cautious(&self) -> bool {
+        self.0.cautious.load(Ordering::Acquire) > 0
+    }
+
+    /// One of the events that were to be seen has been.
+    fn seen(&self) {
+        let before = self.0.cautious.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+        if before == Ok(1) {
+            tracing::info!(group = %self.0.group, "handling events side by side again");
+        }
+    }
+}
+
+/// Marks attempts that may end the process. See [`CrashGuard`].
+#[derive(Clone)]
+pub struct CrashGuardLayer(CrashGuard);
+
+impl Layer for CrashGuardLayer {
+    fn wrap(&self, inner: Arc<dyn Invocation>) -> Arc<dyn Invocation> {
+        Arc::new(Marked { guard: self.0.clone(), inner })
+    }
+}
+
+struct Marked {
+    guard: CrashGuard,
+    inner: Arc<dyn Invocation>,
+}
+
+#[async_trait]
+impl Invocation for Marked {
+    fn handler(&self) -> &'static str {
+        self.inner.handler()
+    }
+
+    fn policy(&self) -> FailurePolicy {
+        self.inner.policy()
+    }
+
+    async fn invoke(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
+        match entry {
+            Entry::Delivered if !self.guard.is_cautious() => self.inner.invoke(event, entry).await,
+            Entry::Delivered => {
+                let _alone = self.guard.0.alone.lock().await;
+                let outcome = self.marked(event, entry).await;
+                if matches!(
+                    outcome,
+                    Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_))
+                ) {
+                    self.guard.seen();
+                }
+                outcome
+            }
+            Entry::Parked { .. } | Entry::Replayed => {
+                let suspect = self.left(event).await? > 0;
+                let _alone = if suspect { Some(self.guard.0.alone.lock().await) } else { None };
+                self.marked(event, entry).await
+            }
+        }
+    }
+}
+
+impl Marked {
+    async fn left(&self, event: &EventEnvelope) -> Result<u32, InvocationError> {
+        self.guard.0.marks.left(self.handler(), event.id).await.map_err(unavailable)
+    }
+
+    /// Attempts it between mark and erasure, unless too many marks were left.
+    async fn marked(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
+        let marks = &self.guard.0.marks;
+        let times = self.left(event).await?;
+        let outcome = if times >= self.policy().crashes {
+            Err(InvocationError::Crashed { times })
+        } else {
+            marks.mark(self.handler(), event.id).await.map_err(unavailable)?;
+            self.inner.invoke(event, entry).await
+        };
+        // A mark that stays for now makes the event a suspect and nothing worse; its next attempt erases it.
+        if let Err(error) = marks.erase(self.handler(), event.id).await {
+            tracing::debug!(%error, event = %event.id, "a mark could not be erased");
+        }
+        outcome
+    }
+}
+
+fn unavailable(error: StorageError) -> InvocationError {
+    InvocationError::Unavailable(error.into())
+}
