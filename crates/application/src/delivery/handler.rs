@@ -60,6 +60,18 @@ pub trait EffectHandler<E: DomainEvent, U: ?Sized + Send>: Send + Sync + 'static
     ) -> Result<(), HandlerError>;
 }
 
+/// A handler whose effects can be made anew from the journal, because they are nothing but a function of the events.
+///
+/// While its events are replayed, it tells nobody of what it finds ([`Received::replayed`]).
+#[async_trait]
+pub trait Projection<U: ?Sized + Send>: Send + Sync + 'static {
+    /// The handler's name.
+    fn name(&self) -> &'static str;
+
+    /// Removes up to `limit` rows of what the handler has made. Answers how many; 0 when nothing is left.
+    async fn clear(&self, limit: u32, step: &mut Step<'_, U>) -> Result<u64, StorageError>;
+}
+
 /// An event as a handler gets it.
 #[derive(Debug)]
 pub struct Received<'a, E> {
@@ -67,6 +79,8 @@ pub struct Received<'a, E> {
     pub event: E,
     /// The envelope it came in.
     pub envelope: &'a EventEnvelope,
+    /// Whether it comes again from the journal, to make anew what the handler keeps: whoever was told of it before is not told again.
+    pub replayed: bool,
 }
 
 /// A handler did not take an event.

@@ -173,7 +173,7 @@ async fn take_in<U: ?Sized + UnitOfWork>(
 ) -> Result<Result<(), Refusal>, StorageError> {
     let intake = match entry {
         Entry::Delivered => uow.inbox().record(handler, event.id, &event.partition_key).await?,
-        Entry::Replayed => uow.inbox().record_replayed(handler, event.id, &event.partition_key).await?,
+        Entry::Replayed => uow.inbox().record_replayed(handler, event).await?,
         Entry::Parked { lane, place } => {
             let taken = uow.parking().take(lane, *place).await?;
             return Ok(if taken { Ok(()) } else { Err(Refusal::Lost) });
@@ -213,11 +213,13 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EventHandler<E, U>> In
 
     async fn invoke(&self, envelope: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
         let (handler, given) = (self.handler.clone(), envelope.clone());
+        let replayed = *entry == Entry::Replayed;
         let deed: Deed<U> = Arc::new(move |step| {
             let (handler, envelope) = (handler.clone(), given.clone());
             async move {
                 let event = envelope.open::<E>().map_err(DeedError::Decode)?;
-                handler.handle(&Received { event, envelope: &envelope }, step).await.map_err(DeedError::Handler)
+                let received = Received { event, envelope: &envelope, replayed };
+                handler.handle(&received, step).await.map_err(DeedError::Handler)
             }
             .boxed()
         });

@@ -6,6 +6,7 @@
 //! - [`Consumer`]: pumps a delivery stream through lanes: order within a partition key, concurrency across keys.
 //! - [`Layer`]: what surrounds every invocation of a handler, one file each.
 //! - [`failure`]: what happens when a handler fails: quick attempts, parking, dead letters. [`Retrier`] tries parked events again.
+//! - [`Replayer`]: makes projections anew from the journal.
 //!
 //! # Adding a handler
 //!
@@ -20,6 +21,7 @@ mod handler;
 mod invocation;
 mod lanes;
 mod layers;
+mod replay;
 mod router;
 
 pub use consumer::{Consumer, ConsumerOptions, ConsumerStatus};
@@ -27,7 +29,8 @@ pub use failure::{
     CrashGuard, CrashGuardLayer, FailureLayer, FailureMachine, FailurePolicy, NextStep, Policies, Retrier,
     RetrierOptions,
 };
-pub use handler::{EffectHandler, EventHandler, HandlerError, Received};
+pub use handler::{EffectHandler, EventHandler, HandlerError, Projection, Received};
 pub use invocation::{Entry, Handled, Invocation, InvocationError};
 pub use layers::{ConcurrencyLayer, Layer, SpanLayer};
+pub use replay::{ReplayError, ReplayState, Replayer};
 pub use router::{Router, RouterError, Routes};

@@ -1,3 +1,4 @@
+use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -23,6 +24,7 @@ pub trait Inbox: Send {
     /// waits for the first and then answers `AlreadyTaken`, or `New` if the first was rolled back.
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError>;
 
-    /// Like [`record`](Self::record), for the replay of `handler` itself: it is not in its own way, parked events are.
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError>;
+    /// Like [`record`](Self::record), for the replay of `handler` itself. `Behind` only when an event of the same subject with a lower sequence is
+    /// parked for the handler, or is a dead letter that holds its lane: what was parked because of the replay comes later than what is replayed.
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError>;
 }

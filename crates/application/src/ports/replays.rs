@@ -32,7 +32,8 @@ pub enum ReplayProgress {
 /// meanwhile is parked, and taken afterwards.
 #[async_trait]
 pub trait Replays: Send + Sync + 'static {
-    /// Begins a replay, or answers the one of this handler that has begun already, whatever its range.
+    /// Begins a replay, or answers the one of this handler that has begun already, whatever its range. When it returns, every transaction in which the
+    /// handler took an event before has ended; one that takes longer than a minute is `Unavailable`, and calling again goes on waiting.
     async fn begin(
         &self,
         handler: &str,
@@ -40,8 +41,8 @@ pub trait Replays: Send + Sync + 'static {
         to: Option<Timestamp>,
     ) -> Result<Replay, StorageError>;
 
-    /// Makes up to `limit` events of the handler unknown to the inbox, of those taken before the replay began; not those that are parked or
-    /// dead letters. Answers how many; 0 when none is left.
+    /// Makes up to `limit` events of the handler unknown to the inbox; not those that are parked, nor dead letters that were not replayed.
+    /// Answers how many; 0 when none is left. Only while [`Clearing`](ReplayProgress::Clearing): later it would forget what was replayed.
     async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError>;
 
     /// Notes how far it has come.

@@ -5,14 +5,16 @@
 //! - [`projections_match()`]: whatever the order of events, the projections equal a recomputation, on any store.
 //! - [`memory_storage`]: journal, outbox, group positions and leases in memory.
 //! - [`MemoryRepositories`]: the activity log's units of work and queries in memory.
+//! - [`MemoryFailures`]: parking, dead letters, crash marks and replays in memory, of either of the two storages.
 //! - [`FakeStorage`]: units of work in memory that misbehave as told; it knows the toolkit's tables only.
 //! - [`FakeClock`], [`SequentialIds`]: time and ids that tests decide.
 //! - [`Gate`]: a place where work waits until a test lets it go on.
 
 pub mod broker;
 mod fake_clock;
-mod fake_unit_of_work;
+mod fake_storage;
 mod gate;
+mod memory_failures;
 mod memory_repositories;
 pub mod memory_storage;
 mod projections_match;
@@ -20,8 +22,9 @@ mod scenario;
 pub mod storage;
 
 pub use fake_clock::{FakeClock, SequentialIds};
-pub use fake_unit_of_work::{Behaviour, Committed, FakeStorage, Point, Tally};
+pub use fake_storage::{Behaviour, Committed, FakeStorage, Point, Tally};
 pub use gate::Gate;
+pub use memory_failures::MemoryFailures;
 pub use memory_repositories::MemoryRepositories;
 pub use projections_match::{ProjectionsError, ProjectionsReport, pending_events, projections_match};
 pub use scenario::{Operation, Scenario};

@@ -29,7 +29,7 @@ use crate::{
         projections::{Projections, boards_of, recompute},
         use_cases::{DeleteActivity, NewActivity, UpdateActivity},
     },
-    delivery::{Handled, InvocationError, Router, RouterError, Routes},
+    delivery::{Entry, Handled, InvocationError, Router, RouterError, Routes},
     orchestrator::{ChainError, Orchestrator, OrchestratorError, OrchestratorOptions},
     ports::{OutboxStore, StorageError, UnitOfWorkFactory},
 };
@@ -183,7 +183,7 @@ async fn deliver(routes: &Routes, recorded: &[Arc<EventEnvelope>], choices: &[u1
 async fn handle(routes: &Routes, event: &Arc<EventEnvelope>) -> Result<usize, ProjectionsError> {
     let mut already_taken = 0;
     for handler in routes.handlers(&event.name) {
-        already_taken += usize::from(handler.invoke(event).await? == Handled::AlreadyTaken);
+        already_taken += usize::from(handler.invoke(event, &Entry::Delivered).await? == Handled::AlreadyTaken);
     }
     Ok(already_taken)
 }

@@ -54,16 +54,17 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for AchievementsHandle
         let earned = achievements.milestones(change.user).await?.earned();
         let stored = achievements.list(change.user).await?;
         drop(achievements);
-        settle(step, change.user, stored, &earned).await.map_err(HandlerError::from)
+        settle(step, change.user, stored, &earned, !received.replayed).await.map_err(HandlerError::from)
     }
 }
 
-/// Makes what is stored what is earned, and notifies of what was not there in any form.
+/// Makes what is stored what is earned, and, if it is to `tell`, notifies of what was not there in any form.
 async fn settle(
     step: &mut Step<'_, dyn Repositories>,
     user: UserId,
     stored: Vec<Earned>,
     earned: &[Earned],
+    tell: bool,
 ) -> Result<(), StorageError> {
     let mut stored: BTreeMap<Achievement, Earned> = stored.into_iter().map(|e| (e.achievement.clone(), e)).collect();
     for now_earned in earned {
@@ -72,7 +73,7 @@ async fn settle(
             continue;
         }
         step.tx().achievements().put(user, now_earned).await?;
-        if before.is_none() {
+        if tell && before.is_none() {
             let notification = unlocked(step, user, now_earned);
             step.tx().notifications().insert(&notification).await?;
         }

@@ -7,7 +7,7 @@ use super::{state::State, unit_of_work::MemoryUnitOfWork};
 use crate::{
     activity::ports::Repositories,
     ports::{StorageError, StorageErrorKind, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
-    testing::memory_storage::MemoryStorage,
+    testing::{MemoryFailures, memory_storage::MemoryStorage},
 };
 
 /// The activity log's storage in memory. Clones share what is stored.
@@ -16,8 +16,8 @@ pub struct MemoryRepositories(Arc<Shared>);
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    committed: RwLock<Arc<State>>,
-    writer: Arc<tokio::sync::Mutex<()>>,
+    pub(super) committed: RwLock<Arc<State>>,
+    pub(super) writer: Arc<tokio::sync::Mutex<()>>,
     faults: Mutex<Vec<(&'static str, StorageErrorKind)>>,
     relayed: Option<MemoryStorage>,
 }
@@ -67,6 +67,12 @@ impl MemoryRepositories {
     /// Every event that was recorded and committed, in the order of recording. Nothing is ever taken out.
     pub fn outbox(&self) -> Vec<EventEnvelope> {
         self.committed().outbox.clone()
+    }
+
+    /// Its parking store, dead letters, crash marks and replays. Each of their changes is a transaction of its own, which waits for the
+    /// unit of work that is open; operations can be made to fail as those of units of work.
+    pub fn failures(&self) -> MemoryFailures {
+        MemoryFailures::new(self.0.clone())
     }
 
     pub(super) fn committed(&self) -> Arc<State> {
@@ -141,7 +147,7 @@ mod tests {
         assert!(import(&mut *uow).await.expect("an answer"));
         store.fail_next("record import", StorageErrorKind::Other);
         assert!(import(&mut *uow).await.is_err());
-        assert!(uow.inbox().record("handler", Uuid::nil()).await.is_err());
+        assert!(uow.inbox().record("handler", Uuid::nil(), "key").await.is_err());
         assert!(matches!(uow.commit().await, Err(CommitError::RolledBack(_))));
         assert!(import(&mut *begin(&store).await).await.expect("an answer"));
     }

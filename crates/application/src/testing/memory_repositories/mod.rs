@@ -3,6 +3,7 @@
 //! One unit of work at a time, so transactions are serializable; readers see what was committed last and never wait.
 
 mod factory;
+mod failures;
 mod queries;
 mod repositories;
 mod state;

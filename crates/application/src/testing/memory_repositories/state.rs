@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort},
@@ -12,7 +12,7 @@ use activelog_domain::{
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::ports::StoredResponse;
+use crate::{ports::StoredResponse, testing::memory_failures::FailureTables};
 
 /// A claimed idempotency key: the request's fingerprint, and the answer once there is one.
 pub(super) type ClaimedKey = ([u8; 16], Option<StoredResponse>);
@@ -31,6 +31,6 @@ pub(super) struct State {
     pub(super) outbox: Vec<EventEnvelope>,
     pub(super) event_ids: HashSet<Uuid>,
     pub(super) sequences: HashSet<(String, u64)>,
-    pub(super) inbox: BTreeSet<(String, Uuid)>,
+    pub(super) failures: FailureTables,
     pub(super) idempotency: HashMap<(String, String), ClaimedKey>,
 }

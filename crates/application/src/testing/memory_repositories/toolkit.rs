@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::unit_of_work::Access;
 use crate::ports::{
-    Claim, IdempotencyKey, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, StoredResponse,
+    Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
+    StorageErrorKind, StoredResponse,
 };
 
 #[async_trait]
@@ -27,8 +28,23 @@ impl Outbox for Access<'_> {
 
 #[async_trait]
 impl Inbox for Access<'_> {
-    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError> {
-        Ok(self.write("record in inbox")?.inbox.insert((handler.to_owned(), event_id)))
+    async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        let failures = &mut self.write("record in inbox")?.failures;
+        let intake = failures.intake(handler, event_id, key);
+        Ok(failures.record(handler, event_id, intake))
+    }
+
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        let failures = &mut self.write("record replayed in inbox")?.failures;
+        let intake = failures.intake_replayed(handler, event);
+        Ok(failures.record(handler, event.id, intake))
+    }
+}
+
+#[async_trait]
+impl Parking for Access<'_> {
+    async fn take(&mut self, lane: &ClaimedLane, place: i64) -> Result<bool, StorageError> {
+        Ok(self.write("take parked event")?.failures.take(lane, place))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         AchievementRepository, ActivityRepository, LeaderboardRepository, NotificationRepository,
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
-    ports::{CommitError, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, UnitOfWork},
+    ports::{CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, StorageErrorKind, UnitOfWork},
 };
 
 /// A unit of work on a copy of what is stored.
@@ -70,6 +70,10 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
+        Box::new(Access(self))
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
         Box::new(Access(self))
     }
 

@@ -9,8 +9,9 @@ use super::case::{Checked, Failure};
 use crate::{
     activity::ports::{Queries, Repositories},
     ports::{
-        CommitError, GroupPositions, Isolation, Journal, JournalCursor, JournalEntry, Lease, LeaseStore, Membership,
-        OutboxStore, PARTITIONS, StorageError, StorageErrorKind, TransactionOptions, UnitOfWorkFactory,
+        CommitError, CrashMarks, DeadLetters, GroupPositions, Isolation, Journal, JournalCursor, JournalEntry, Lease,
+        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, StorageError, StorageErrorKind,
+        TransactionOptions, UnitOfWorkFactory,
     },
 };
 
@@ -43,6 +44,14 @@ pub struct Storage {
     pub positions: Arc<dyn GroupPositions>,
     /// Leases.
     pub leases: Arc<dyn LeaseStore>,
+    /// Parked events.
+    pub parking: Arc<dyn ParkingStore>,
+    /// Dead letters.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Crash marks and runs of workers.
+    pub crash_marks: Arc<dyn CrashMarks>,
+    /// Replays of the journal.
+    pub replays: Arc<dyn Replays>,
     /// Reads outside of transactions.
     pub queries: Arc<dyn Queries>,
     /// How time passes for leases.

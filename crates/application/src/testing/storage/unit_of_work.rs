@@ -9,7 +9,7 @@ use super::{
     fixture::PATIENCE,
     samples::{any_id, any_user, at, bare_activity, event, expect_kind, figures},
 };
-use crate::ports::{CommitError, Isolation, StorageErrorKind, TransactionOptions};
+use crate::ports::{CommitError, Intake, Isolation, StorageErrorKind, TransactionOptions};
 
 cases!("unit of work":
     it_sees_its_own_writes_and_others_do_not_before_the_commit,
@@ -31,7 +31,7 @@ cases!("unit of work":
 async fn write_everywhere(uow: &mut dyn crate::activity::ports::Repositories, activity: &Activity) -> Checked {
     uow.activities().insert(activity).await?;
     uow.users().add_to_totals(activity.user_id, figures(1, 1, 1, 1), at(0)).await?;
-    ensure_eq!(uow.inbox().record("handler", activity.id).await?, true, "a new event in the inbox");
+    ensure_eq!(uow.inbox().record("handler", activity.id, "key").await?, Intake::New, "a new event in the inbox");
     uow.outbox().append(&[event(&activity.id.to_string(), 1)]).await?;
     Ok(())
 }
@@ -58,7 +58,11 @@ async fn it_sees_its_own_writes_and_others_do_not_before_the_commit(storage: Sto
     let mut uow = storage.begin().await?;
     write_everywhere(&mut *uow, &activity).await?;
     ensure_eq!(uow.activities().find_for_update(activity.id).await?, Some(activity.clone()), "its own write");
-    ensure_eq!(uow.inbox().record("handler", activity.id).await?, false, "its own record in the inbox");
+    ensure_eq!(
+        uow.inbox().record("handler", activity.id, "key").await?,
+        Intake::AlreadyTaken,
+        "its own record in the inbox"
+    );
     ensure_there(&storage, &activity, false, "before the commit").await?;
     uow.commit().await?;
     ensure_there(&storage, &activity, true, "after the commit").await
@@ -75,7 +79,11 @@ async fn what_is_committed_is_there_for_everybody(storage: Storage) -> Checked {
         Some(activity.clone()),
         "in a later transaction"
     );
-    ensure_eq!(later.inbox().record("handler", activity.id).await?, false, "in a later transaction's inbox");
+    ensure_eq!(
+        later.inbox().record("handler", activity.id, "key").await?,
+        Intake::AlreadyTaken,
+        "in a later transaction's inbox"
+    );
     later.commit().await?;
     ensure_there(&storage, &activity, true, "after both").await
 }
@@ -106,7 +114,10 @@ async fn a_failed_statement_poisons_it(storage: Storage) -> Checked {
     ensure!(uow.activities().find_for_update(there.id).await.is_err(), "a read after the failed statement succeeded");
     let totals = uow.users().add_to_totals(any_user(), figures(1, 1, 1, 1), at(0)).await;
     ensure!(totals.is_err(), "a write after the failed statement succeeded");
-    ensure!(uow.inbox().record("handler", any_id()).await.is_err(), "the inbox after the failed statement works");
+    ensure!(
+        uow.inbox().record("handler", any_id(), "key").await.is_err(),
+        "the inbox after the failed statement works"
+    );
     ensure!(uow.outbox().append(&[event("x", 1)]).await.is_err(), "the outbox after the failed statement works");
     match uow.commit().await {
         Err(CommitError::RolledBack(_)) => {}
@@ -159,7 +170,7 @@ async fn an_expected_conflict_does_not_poison_it(storage: Storage) -> Checked {
     let activity = bare_activity(any_user())?;
     let mut uow = storage.begin().await?;
     let user = activity.user_id;
-    ensure!(uow.inbox().record("handler", any_id()).await?, "a new event");
+    ensure_eq!(uow.inbox().record("handler", any_id(), "key").await?, Intake::New, "a new event");
     ensure!(uow.activities().record_import(user, "s", "1", any_id()).await?, "a new import");
     ensure!(!uow.activities().record_import(user, "s", "1", any_id()).await?, "a known import");
     ensure!(!uow.activities().update(&activity).await?, "an update of nothing");

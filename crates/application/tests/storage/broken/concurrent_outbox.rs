@@ -14,8 +14,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Journal, Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, Partition,
-        StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
+        CommitError, IdempotencyStore, Inbox, Journal, Lease, Outbox, OutboxDepth, OutboxEntry, OutboxStore, Parking,
+        Partition, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
     },
     testing::{MemoryRepositories, memory_storage::MemoryStorage, storage::Storage},
 };
@@ -96,6 +96,10 @@ impl UnitOfWork for Unit {
 
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
         self.others.inbox()
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
+        self.others.parking()
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

@@ -2,7 +2,9 @@
 
 use activelog_application::{
     activity::ports::{AchievementRepository, ActivityRepository, PeriodStatisticsRepository, UserRepository},
-    ports::{Claim, IdempotencyKey, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, StoredResponse},
+    ports::{
+        Claim, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, StorageError, StorageErrorKind, StoredResponse,
+    },
 };
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort, Milestones},
@@ -40,8 +42,12 @@ pub(super) struct ForgetfulInbox<'a>(pub(super) Box<dyn Inbox + 'a>);
 
 #[async_trait]
 impl Inbox for ForgetfulInbox<'_> {
-    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError> {
-        self.0.record(handler, event_id).await.map(|_| true)
+    async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        self.0.record(handler, event_id, key).await.map(|_| Intake::New)
+    }
+
+    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        self.0.record_replayed(handler, event_id, key).await.map(|_| Intake::New)
     }
 }
 

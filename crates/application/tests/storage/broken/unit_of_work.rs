@@ -6,7 +6,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Outbox, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory,
+        CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork,
+        UnitOfWorkFactory,
     },
 };
 use async_trait::async_trait;
@@ -99,6 +100,10 @@ impl UnitOfWork for BrokenUnitOfWork {
         let defect = self.defect;
         let inner = self.inner().inbox();
         if defect == Defect::InboxAlwaysTrue { Box::new(ForgetfulInbox(inner)) } else { inner }
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
+        self.inner().parking()
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

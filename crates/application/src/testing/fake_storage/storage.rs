@@ -1,0 +1,173 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use activelog_domain::event::EventEnvelope;
+use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Behaviour, Point, unit_of_work::FakeUnitOfWork};
+use crate::{
+    ports::{StorageError, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
+    testing::memory_failures::{Change, FailureTables, Hold, MemoryFailures, TableAccess},
+};
+
+/// What has been committed.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// The outbox, in order.
+    pub events: Vec<EventEnvelope>,
+    /// The inbox: handlers and the events they took, or have parked, or will not take.
+    pub inbox: BTreeSet<(String, Uuid)>,
+    /// The answers kept, by scope and key.
+    pub answers: Answers,
+}
+
+/// Fingerprints and answers, by scope and key.
+pub(super) type Answers = BTreeMap<(String, String), ([u8; 16], StoredResponse)>;
+
+/// How units of work have ended so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Begun.
+    pub begun: u32,
+    /// Ended by a commit.
+    pub committed: u32,
+    /// Ended by `rollback`.
+    pub rolled_back: u32,
+    /// Ended by being dropped, or by a commit that failed.
+    pub abandoned: u32,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) events: Vec<EventEnvelope>,
+    pub(super) answers: Answers,
+    pub(super) failures: FailureTables,
+    pub(super) tally: Tally,
+    /// What transactions hold until they end.
+    pub(super) held: HashMap<Hold, u64>,
+    script: HashMap<Point, VecDeque<Behaviour>>,
+    options: Vec<TransactionOptions>,
+}
+
+/// A storage in memory for tests of what runs in transactions. It knows the toolkit's tables only, shows what was
+/// committed, and misbehaves as told.
+#[derive(Default)]
+pub struct FakeStorage {
+    state: Mutex<State>,
+    ended: watch::Sender<u64>,
+}
+
+impl FakeStorage {
+    /// An empty storage that behaves.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// What happens the next times at `point`, one after the other; after that, nothing unusual.
+    pub fn script(&self, point: Point, behaviours: impl IntoIterator<Item = Behaviour>) {
+        self.state().script.entry(point).or_default().extend(behaviours);
+    }
+
+    /// What has been committed.
+    pub fn committed(&self) -> Committed {
+        let state = self.state();
+        Committed {
+            events: state.events.clone(),
+            inbox: state.failures.inbox().cloned().collect(),
+            answers: state.answers.clone(),
+        }
+    }
+
+    /// How units of work have ended so far.
+    pub fn tally(&self) -> Tally {
+        self.state().tally
+    }
+
+    /// How each unit of work was begun.
+    pub fn begun_with(&self) -> Vec<TransactionOptions> {
+        self.state().options.clone()
+    }
+
+    /// Its parking store, dead letters, crash marks and replays. Each of their changes is a transaction of its own.
+    pub fn failures(self: &Arc<Self>) -> MemoryFailures {
+        MemoryFailures::new(self.clone())
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[expect(clippy::panic, reason = "a test asked for it")]
+    pub(super) async fn reach(&self, point: Point, operation: &'static str) -> Result<Behaviour, StorageError> {
+        let next = self.state().script.get_mut(&point).and_then(VecDeque::pop_front).unwrap_or(Behaviour::Normal);
+        let failed = |kind| Err(StorageError::new(kind, operation, "as the test says"));
+        match &next {
+            Behaviour::Fail(kind) => return failed(*kind),
+            Behaviour::WaitAndFail(gate, kind) => {
+                gate.pass().await;
+                return failed(*kind);
+            }
+            Behaviour::Panic => panic!("{operation} panicked, as the test says"),
+            Behaviour::Wait(gate) => gate.pass().await,
+            Behaviour::Normal | Behaviour::Lost { .. } => {}
+        }
+        Ok(next)
+    }
+
+    /// Does `work` with the state once nobody else than `owner` holds any of `needs`.
+    pub(super) async fn when_free<T>(
+        &self,
+        owner: Option<u64>,
+        needs: &[Hold],
+        work: impl FnOnce(&mut State) -> T,
+    ) -> T {
+        let mut ended = self.ended.subscribe();
+        loop {
+            ended.mark_unchanged();
+            {
+                let mut state = self.state();
+                if needs.iter().all(|need| state.held.get(need).is_none_or(|holder| Some(*holder) == owner)) {
+                    return work(&mut state);
+                }
+            }
+            // The sender lives in the storage, so waiting cannot fail.
+            let _ended = ended.changed().await.is_ok();
+        }
+    }
+
+    /// Wakes those who wait for what a transaction held.
+    pub(super) fn ring(&self) {
+        self.ended.send_modify(|n| *n += 1);
+    }
+}
+
+#[async_trait]
+impl TableAccess for FakeStorage {
+    async fn change(&self, operation: &'static str, needs: &[Hold], change: Change<'_>) -> Result<(), StorageError> {
+        self.reach(Point::of(operation), operation).await?;
+        self.when_free(None, needs, |state| change(&mut state.failures)).await;
+        Ok(())
+    }
+
+    fn read(&self, _: &'static str, reading: &mut dyn FnMut(&FailureTables)) -> Result<(), StorageError> {
+        reading(&self.state().failures);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl UnitOfWorkFactory<dyn UnitOfWork> for Arc<FakeStorage> {
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn UnitOfWork>, StorageError> {
+        self.reach(Point::Begin, "begin").await?;
+        let mut state = self.state();
+        state.tally.begun += 1;
+        state.options.push(options);
+        let id = state.tally.begun.into();
+        drop(state);
+        Ok(Box::new(FakeUnitOfWork::new(self.clone(), id)))
+    }
+}
