@@ -16,6 +16,7 @@ mod requests;
 #[path = "testimony.rs"]
 mod testimony;
 
+pub(crate) use effects::PROJECTING;
 pub(crate) use testimony::{Dead, Evidence, LedgerLine, Published, Stored};
 
 use crate::log::Outcome;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Evidence, Published, Stored, Verdict};
-use crate::log::{Life, State};
+use crate::log::{Life, Outcome, State};
 
 const CREATED: &str = "activity.created";
 const DELETED: &str = "activity.deleted";
@@ -66,11 +66,14 @@ fn whole(title: &str, state: State, history: &[&Published], life: &Life, verdict
     let last = history.len() as u64;
     let expected = match state {
         Some((version, _)) => version,
-        None if ended => last,
-        // Without an event it never was, which only someone who was not told otherwise can believe.
-        None if !life.possible().contains(&None) || last == 0 => 0,
+        None if ended || last == 0 => last,
         None => last + 1,
     };
+    let count = |wanted| life.requests.iter().filter(|request| request.outcome == wanted).count() as u64;
+    let (acknowledged, unknown) = (count(Outcome::Acknowledged), count(Outcome::Unknown));
+    if !(acknowledged..=acknowledged + unknown).contains(&last) {
+        verdict.lost.push(format!("{title:?} has {last} events, of {acknowledged} changes acknowledged and {unknown} unknown"));
+    }
     if !(1..=expected).eq(distinct.iter().copied()) || (state.is_some() && ended) {
         verdict.lost.push(format!("{title:?} is {state:?} and its events are {sequences:?}, deleted: {ended}"));
     }
