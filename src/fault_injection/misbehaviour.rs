@@ -54,7 +54,9 @@ impl Misbehaviour {
             Self::Flaky(times) => {
                 let attempt = count(folder, event).await.map_err(HandlerError::retry)?;
                 if attempt <= times {
-                    return Err(HandlerError::retry(format!("attempt {attempt} of {times} that fail, as the title says")));
+                    return Err(HandlerError::retry(format!(
+                        "attempt {attempt} of {times} that fail, as the title says"
+                    )));
                 }
             }
         }

@@ -45,6 +45,7 @@ pub(crate) struct Clients {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
     tasks: JoinSet<ClientLog>,
+    others: Vec<Life>,
 }
 
 impl Clients {
@@ -69,7 +70,12 @@ impl Clients {
             };
             tasks.spawn(client.run());
         }
-        Self { stop, acknowledged, tasks }
+        Self { stop, acknowledged, tasks, others: Vec::new() }
+    }
+
+    /// Activities that somebody else looks after.
+    pub(crate) fn add(&mut self, lives: Vec<Life>) {
+        self.others.extend(lives);
     }
 
     /// How many requests were acknowledged so far.
@@ -80,7 +86,7 @@ impl Clients {
     /// Ends them, each after its next answer. Requests whose outcome is not known by then stay unknown.
     pub(crate) async fn finish(mut self) -> ClientLog {
         self.stop.store(true, Ordering::Relaxed);
-        let mut log = ClientLog::default();
+        let mut log = ClientLog { lives: self.others, ..ClientLog::default() };
         while let Some(ended) = self.tasks.join_next().await {
             let one = ended.expect("a client does not panic");
             log.lives.extend(one.lives);
@@ -194,7 +200,8 @@ impl Client {
     async fn patch(&mut self, one: Living) -> Option<Living> {
         let minutes = 1 + (one.minutes + self.random.u32(..500)) % 600;
         let request = self.http.request(Method::PATCH, self.path(one.id));
-        let request = request.header("if-match", format!("\"{}\"", one.version)).json(&json!({ "duration_minutes": minutes }));
+        let request =
+            request.header("if-match", format!("\"{}\"", one.version)).json(&json!({ "duration_minutes": minutes }));
         let (mut outcome, mut answer) = self.settle(&request, StatusCode::OK).await;
         if matches!(answer, Some((_, StatusCode::PRECONDITION_FAILED))) {
             // It was sent before: perhaps this is what it has done.

@@ -66,7 +66,7 @@ impl Database {
     /// What the program is told.
     pub(crate) fn url(&self) -> String {
         match self {
-            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
             Self::Postgres(server) => server.url(NAME),
         }
     }
@@ -84,6 +84,15 @@ impl Database {
         if let Self::Postgres(server) = self {
             let server = server.clone();
             tokio::task::spawn_blocking(move || server.restart()).await.expect("it starts again");
+        }
+    }
+
+    /// Starts the server again if it has ended by itself.
+    pub(crate) async fn heal(&self) {
+        if let Self::Postgres(server) = self
+            && !server.is_running()
+        {
+            self.restart().await;
         }
     }
 

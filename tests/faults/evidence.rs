@@ -55,10 +55,8 @@ pub(crate) async fn gather(database: &Database, log: ClientLog) -> Result<Eviden
     let dead: Vec<(String, Uuid)> =
         database.rows("SELECT handler, event_id FROM dead_letters").await.map_err(failed)?;
     let parked: Vec<(String, Uuid)> = database.rows("SELECT handler, event_id FROM parked").await.map_err(failed)?;
-    let taken: Vec<(String, i64)> = database
-        .rows("SELECT handler, CAST(count(*) AS bigint) FROM inbox GROUP BY handler")
-        .await
-        .map_err(failed)?;
+    let taken: Vec<(String, i64)> =
+        database.rows("SELECT handler, CAST(count(*) AS bigint) FROM inbox GROUP BY handler").await.map_err(failed)?;
     let notifications =
         database.number("SELECT count(*) FROM notifications WHERE kind = 'activity.created'").await.map_err(failed)?;
     Ok(Evidence {
@@ -66,7 +64,12 @@ pub(crate) async fn gather(database: &Database, log: ClientLog) -> Result<Eviden
         log,
         activities: activities
             .into_iter()
-            .map(|(id, title, version, minutes)| Stored { id, title, version: whole(version), minutes: narrow(minutes) })
+            .map(|(id, title, version, minutes)| Stored {
+                id,
+                title,
+                version: whole(version),
+                minutes: narrow(minutes),
+            })
             .collect(),
         journal: entries.into_iter().map(published).collect(),
         ledger: ledger

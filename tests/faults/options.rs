@@ -51,7 +51,9 @@ impl Options {
             }
         }
         let seed = match env::var_os("ACTIVELOG_FAULTS_SEED") {
-            Some(text) => text.to_str().and_then(|text| text.parse().ok()).ok_or("ACTIVELOG_FAULTS_SEED is a number")?,
+            Some(text) => {
+                text.to_str().and_then(|text| text.parse().ok()).ok_or("ACTIVELOG_FAULTS_SEED is a number")?
+            }
             None => fastrand::u64(..),
         };
         Ok(Self { mode, seed, arguments: Arguments::from_iter(rest) })

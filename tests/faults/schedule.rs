@@ -110,7 +110,8 @@ fn draw(random: &mut fastrand::Rng, faults: &[Draw], component: Component) -> Fa
 
 /// A seed gives one schedule, and another seed another.
 pub(crate) fn a_seed_reproduces_its_schedule() {
-    let pace = Pace { between: 10..2_000, down: 0..3_000, faults: vec![Draw::Kill, Draw::Freeze, Draw::TerminateTwice] };
+    let pace =
+        Pace { between: 10..2_000, down: 0..3_000, faults: vec![Draw::Kill, Draw::Freeze, Draw::TerminateTwice] };
     let draw = |seed, component| Schedule::draw(seed, component, 50, &pace);
     assert_eq!(draw(7, Component::Relay), draw(7, Component::Relay));
     assert_ne!(draw(7, Component::Relay), draw(8, Component::Relay));

@@ -92,7 +92,14 @@ impl Stage {
         }
         let complaints = Arc::new(StdMutex::new(Vec::new()));
         let watchdog = tokio::spawn(watch(slots.clone(), cast.aborts, complaints.clone()));
-        Ok(Self { folder: Some(folder), database, base: format!("http://127.0.0.1:{port}"), slots, complaints, watchdog })
+        Ok(Self {
+            folder: Some(folder),
+            database,
+            base: format!("http://127.0.0.1:{port}"),
+            slots,
+            complaints,
+            watchdog,
+        })
     }
 
     /// Where the API is.
@@ -125,8 +132,8 @@ impl Stage {
 
     /// Does one thing; what has to happen afterwards goes on beside it.
     async fn hit(&self, component: Component, step: &Step, after: &mut JoinSet<()>) {
-        TALLY.fault(self.database.name(), component, step.fault);
         if component == Component::Database {
+            TALLY.fault(self.database.name(), component, step.fault);
             self.database.kill().await;
             tokio::time::sleep(step.down).await;
             return self.database.restart().await;
@@ -135,6 +142,7 @@ impl Stage {
         let slot = alike[step.victim % alike.len()];
         let mut seat = slot.program.clone().lock_owned().await;
         let Some(mut program) = seat.take() else { return };
+        TALLY.fault(self.database.name(), component, step.fault);
         match step.fault {
             Fault::Kill => program.kill().await,
             Fault::Freeze(time) => {

@@ -97,7 +97,11 @@ impl Tally {
                 "  requests                  {} sent, {} acknowledged, {} with unknown outcome",
                 f.requests, f.acknowledged, f.unknown
             );
-            let _ = writeln!(text, "  effects                   {}, and {} given up on as they had to be", f.effects, f.dead);
+            let _ = writeln!(
+                text,
+                "  effects                   {}, and {} given up on as they had to be",
+                f.effects, f.dead
+            );
             let _ = writeln!(text, "  lost/doubled/reordered    {} / {} / {}", f.lost, f.doubled, f.reordered);
             let _ = writeln!(text, "  other violations          {}", f.other);
             for (what, times) in &f.times {

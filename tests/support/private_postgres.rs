@@ -231,6 +231,11 @@ impl Drop for PrivatePostgres {
     }
 }
 
+/// Whether there is a PostgreSQL on this machine.
+pub fn has_postgres() -> bool {
+    find_binaries().is_some()
+}
+
 /// The folder that holds `initdb` and `postgres`.
 fn find_binaries() -> Option<PathBuf> {
     let configured = std::env::var_os("ACTIVELOG_POSTGRES_BIN").map(PathBuf::from);

@@ -57,38 +57,62 @@ const DOCTORED: &[Doctored] = &[
     ("a lost effect", |e| drop(e.ledger.remove(1)), 0),
     ("the last effect lost", |e| drop(e.ledger.pop()), 0),
     ("a doubled effect", |e| e.ledger.insert(1, LedgerLine { number: 100, ..e.ledger[0].clone() }), 1),
-    ("a doubled effect at the end", |e| {
-        let last = LedgerLine { number: 100, ..e.ledger[e.ledger.len() - 1].clone() };
-        e.ledger.push(last);
-    }, 1),
-    ("swapped effects", |e| {
-        let (first, second) = (e.ledger[0].number, e.ledger[1].number);
-        (e.ledger[0].number, e.ledger[1].number) = (second, first);
-    }, 2),
+    (
+        "a doubled effect at the end",
+        |e| {
+            let last = LedgerLine { number: 100, ..e.ledger[e.ledger.len() - 1].clone() };
+            e.ledger.push(last);
+        },
+        1,
+    ),
+    (
+        "swapped effects",
+        |e| {
+            let (first, second) = (e.ledger[0].number, e.ledger[1].number);
+            (e.ledger[0].number, e.ledger[1].number) = (second, first);
+        },
+        2,
+    ),
     ("an effect that did not see the one before", |e| e.ledger[1].saw = None, 2),
     ("an effect of nothing", |e| e.ledger[0].event_id = Uuid::from_u128(7), 3),
     ("a lost activity", |e| drop(e.activities.remove(0)), 0),
     ("a lost change", |e| (e.activities[0].version, e.activities[0].minutes) = (2, 20), 0),
     ("a change that nobody asked for", |e| e.activities[0].minutes = 99, 0),
-    ("an activity twice", |e| {
-        let again = Stored { id: Uuid::from_u128(9), ..e.activities[0].clone() };
-        e.activities.push(again);
-    }, 1),
+    (
+        "an activity twice",
+        |e| {
+            let again = Stored { id: Uuid::from_u128(9), ..e.activities[0].clone() };
+            e.activities.push(again);
+        },
+        1,
+    ),
     ("an activity without its request", |e| drop(e.log.lives.remove(1)), 3),
     ("an event lost", |e| drop(e.journal.remove(1)), 0),
     ("events swapped", |e| (e.journal[0].sequence, e.journal[1].sequence) = (2, 1), 2),
-    ("a deletion undone", |e| {
-        let back = Stored { id: Uuid::from_u128(3), title: "3".to_owned(), version: 1, minutes: 12 };
-        e.activities.push(back);
-    }, 0),
-    ("an innocent event dead", |e| {
-        let event_id = e.journal[3].event_id;
-        e.dead.push(Dead { handler: effects::LEDGER.to_owned(), event_id });
-    }, 3),
-    ("another handler's dead letter", |e| {
-        let event_id = e.journal[3].event_id;
-        e.dead.push(Dead { handler: "leaderboard".to_owned(), event_id });
-    }, 3),
+    (
+        "a deletion undone",
+        |e| {
+            let back = Stored { id: Uuid::from_u128(3), title: "3".to_owned(), version: 1, minutes: 12 };
+            e.activities.push(back);
+        },
+        0,
+    ),
+    (
+        "an innocent event dead",
+        |e| {
+            let event_id = e.journal[3].event_id;
+            e.dead.push(Dead { handler: effects::LEDGER.to_owned(), event_id });
+        },
+        3,
+    ),
+    (
+        "another handler's dead letter",
+        |e| {
+            let event_id = e.journal[3].event_id;
+            e.dead.push(Dead { handler: "leaderboard".to_owned(), event_id });
+        },
+        3,
+    ),
     ("a poisonous event not dead", |e| e.dead.clear(), 3),
     ("a poisonous event parked for ever", |e| e.parked.append(&mut e.dead), 3),
     ("a handler that has not taken an event", |e| e.taken[0].1 -= 1, 0),
@@ -106,7 +130,12 @@ pub(crate) fn what_is_right_is_accepted() {
     held.parked.push(last);
     assert!(judge(&held).is_good(), "held behind the dead one: {}", judge(&held).report());
     let mut nothing = honest();
-    nothing.log.lives.push(Life { title: "5".to_owned(), temper: Temper::Good, id: None, requests: unknown(Change::Create(1)) });
+    nothing.log.lives.push(Life {
+        title: "5".to_owned(),
+        temper: Temper::Good,
+        id: None,
+        requests: unknown(Change::Create(1)),
+    });
     assert!(judge(&nothing).is_good(), "unknown and not there: {}", judge(&nothing).report());
     let mut there = honest();
     there.log.lives[0].requests[2].outcome = Outcome::Unknown;
@@ -120,7 +149,12 @@ pub(crate) fn halves_are_refused() {
     (half.activities[0].version, half.activities[0].minutes) = (2, 20);
     assert!(!judge(&half).lost.is_empty(), "the row is of before, the event is there");
     let mut half = honest();
-    half.log.lives.push(Life { title: "5".to_owned(), temper: Temper::Good, id: None, requests: unknown(Change::Create(1)) });
+    half.log.lives.push(Life {
+        title: "5".to_owned(),
+        temper: Temper::Good,
+        id: None,
+        requests: unknown(Change::Create(1)),
+    });
     half.activities.push(Stored { id: Uuid::from_u128(5), title: "5".to_owned(), version: 1, minutes: 1 });
     assert!(!judge(&half).lost.is_empty(), "the row is there, the event is not");
 }
@@ -138,6 +172,7 @@ pub(crate) fn what_is_doctored_is_refused() {
         let kinds = [&verdict.lost, &verdict.doubled, &verdict.reordered, &verdict.other];
         assert!(!kinds[*kind].is_empty(), "{what} is not noticed: {verdict:?}");
     }
-    let empty = Evidence { log: ClientLog { lives: honest().log.lives, ..ClientLog::default() }, ..Evidence::default() };
+    let empty =
+        Evidence { log: ClientLog { lives: honest().log.lives, ..ClientLog::default() }, ..Evidence::default() };
     assert!(!judge(&empty).is_good(), "an empty database is not noticed");
 }

@@ -47,15 +47,13 @@ fn given_up(evidence: &Evidence, verdict: &mut Verdict) -> BTreeSet<Uuid> {
     };
     let (dead, parked) = (of(&evidence.dead), of(&evidence.parked));
     for stranger in evidence.dead.iter().chain(&evidence.parked).filter(|dead| dead.handler != LEDGER) {
-        verdict.other.push(format!("{} was given up on {}, and has never failed by itself", stranger.handler, stranger.event_id));
+        verdict.other.push(format!(
+            "{} was given up on {}, and has never failed by itself",
+            stranger.handler, stranger.event_id
+        ));
     }
-    let deadly: BTreeSet<&str> = evidence
-        .log
-        .lives
-        .iter()
-        .filter(|life| life.temper.is_deadly())
-        .map(|life| life.title.as_str())
-        .collect();
+    let deadly: BTreeSet<&str> =
+        evidence.log.lives.iter().filter(|life| life.temper.is_deadly()).map(|life| life.title.as_str()).collect();
     let mut first: BTreeMap<&str, &Published> = BTreeMap::new();
     for event in &evidence.journal {
         let given_up = dead.contains(&event.event_id) || parked.contains(&event.event_id);

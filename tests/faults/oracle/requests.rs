@@ -35,7 +35,9 @@ pub(super) fn judge(evidence: &Evidence, verdict: &mut Verdict) {
 fn one(life: &Life, found: &[&Stored], histories: &[Vec<&Published>], verdict: &mut Verdict) {
     let title = &life.title;
     if found.len() > 1 || histories.len() > 1 {
-        verdict.doubled.push(format!("{title:?} was asked for once, and there are {} of it", found.len().max(histories.len())));
+        verdict
+            .doubled
+            .push(format!("{title:?} was asked for once, and there are {} of it", found.len().max(histories.len())));
         return;
     }
     let state: State = found.first().map(|activity| (activity.version, activity.minutes));
@@ -72,7 +74,9 @@ fn whole(title: &str, state: State, history: &[&Published], life: &Life, verdict
     let count = |wanted| life.requests.iter().filter(|request| request.outcome == wanted).count() as u64;
     let (acknowledged, unknown) = (count(Outcome::Acknowledged), count(Outcome::Unknown));
     if !(acknowledged..=acknowledged + unknown).contains(&last) {
-        verdict.lost.push(format!("{title:?} has {last} events, of {acknowledged} changes acknowledged and {unknown} unknown"));
+        verdict
+            .lost
+            .push(format!("{title:?} has {last} events, of {acknowledged} changes acknowledged and {unknown} unknown"));
     }
     if !(1..=expected).eq(distinct.iter().copied()) || (state.is_some() && ended) {
         verdict.lost.push(format!("{title:?} is {state:?} and its events are {sequences:?}, deleted: {ended}"));

@@ -30,6 +30,10 @@ pub struct NoEffectLedger;
 #[async_trait]
 impl EffectLedger for NoEffectLedger {
     async fn append(&mut self, _: Effect<'_>) -> Result<(), StorageError> {
-        Err(StorageError::new(StorageErrorKind::Other, "append to effect ledger", "this storage keeps no ledger of effects"))
+        Err(StorageError::new(
+            StorageErrorKind::Other,
+            "append to effect ledger",
+            "this storage keeps no ledger of effects",
+        ))
     }
 }

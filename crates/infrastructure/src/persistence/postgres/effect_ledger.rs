@@ -42,8 +42,8 @@ impl PgDatabase {
 impl EffectLedger for PgEffectLedger<'_> {
     async fn append(&mut self, effect: Effect<'_>) -> Result<(), StorageError> {
         const OPERATION: &str = "append to effect ledger";
-        let sequence =
-            i64::try_from(effect.sequence).map_err(|error| StorageError::new(StorageErrorKind::Other, OPERATION, error))?;
+        let sequence = i64::try_from(effect.sequence)
+            .map_err(|error| StorageError::new(StorageErrorKind::Other, OPERATION, error))?;
         let query = sqlx::query(
             "INSERT INTO effect_ledger (event_id, subject, sequence, saw) \
              VALUES ($1, $2, $3, (SELECT max(sequence) FROM effect_ledger WHERE subject = $2))",

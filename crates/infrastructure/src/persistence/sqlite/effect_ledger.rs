@@ -40,7 +40,8 @@ impl EffectLedger for SqliteEffectLedger<'_> {
             "INSERT INTO effect_ledger (event_id, subject, sequence, saw) \
              VALUES (?, ?, ?, (SELECT max(sequence) FROM effect_ledger WHERE subject = ?))",
         );
-        let insert = insert.bind(effect.event_id).bind(effect.subject).bind_unsigned(effect.sequence).bind(effect.subject);
+        let insert =
+            insert.bind(effect.event_id).bind(effect.subject).bind_unsigned(effect.sequence).bind(effect.subject);
         self.unit.execute(insert).await.map(drop)
     }
 }
