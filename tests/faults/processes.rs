@@ -21,6 +21,11 @@ use tokio::{
 /// How long a start may take, the database being away for a part of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The program: the one that was built with the tests, or that of `ACTIVELOG_FAULTS_PROGRAM`, another build with the feature.
+fn program() -> PathBuf {
+    std::env::var_os("ACTIVELOG_FAULTS_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_activelog").into(), PathBuf::from)
+}
+
 /// How a role is started, again and again.
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
@@ -53,7 +58,7 @@ impl Launch {
         let failed = |what: &str| format!("{} {what}; see {}", self.name, self.log().display());
         let mut log = OpenOptions::new().create(true).append(true).open(self.log()).map_err(|e| e.to_string())?;
         writeln!(log, "\n--- {} starts", self.name).map_err(|error| error.to_string())?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_activelog"));
+        let mut command = Command::new(program());
         command.arg(self.role).current_dir(&self.folder).env_clear().env("RUST_BACKTRACE", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
