@@ -18,7 +18,7 @@ use super::{
     use_cases::NewActivity,
 };
 use crate::{
-    delivery::{Handled, InvocationError, Router, Routes},
+    delivery::{Entry, Handled, InvocationError, Router, Routes},
     orchestrator::{Orchestrator, OrchestratorError, OrchestratorOptions, Outputs},
     testing::{FakeClock, MemoryRepositories, SequentialIds},
 };
@@ -103,7 +103,10 @@ impl Fixture {
         for event in &events[self.handled..] {
             for expected in [Handled::Committed, Handled::AlreadyTaken] {
                 for handler in self.routes.handlers(&event.name) {
-                    assert_eq!(handler.invoke(&Arc::new(event.clone())).await.expect("a handled event"), expected);
+                    assert_eq!(
+                        handler.invoke(&Arc::new(event.clone()), &Entry::Delivered).await.expect("a handled event"),
+                        expected
+                    );
                 }
             }
         }
@@ -114,7 +117,7 @@ impl Fixture {
     pub(super) async fn handle_by(&self, handler: &str, event: &EventEnvelope) -> Result<Handled, InvocationError> {
         let handlers = self.routes.handlers(&event.name);
         let handler = handlers.iter().find(|h| h.handler() == handler).expect("a registered handler");
-        handler.invoke(&Arc::new(event.clone())).await
+        handler.invoke(&Arc::new(event.clone()), &Entry::Delivered).await
     }
 }
 

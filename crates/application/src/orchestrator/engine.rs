@@ -11,7 +11,7 @@ use std::{
 use activelog_domain::event::EventEnvelope;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use super::{CheckedChain, OrchestratorError, RequestContext, Run, Step};
@@ -50,6 +50,7 @@ struct Shared<U: ?Sized> {
     ids: Arc<dyn IdGenerator>,
     options: OrchestratorOptions,
     tasks: TaskTracker,
+    abort: CancellationToken,
 }
 
 impl<U: ?Sized> Clone for Orchestrator<U> {
@@ -101,7 +102,8 @@ impl<U: ?Sized + UnitOfWork + 'static> Orchestrator<U> {
         ids: Arc<dyn IdGenerator>,
         options: OrchestratorOptions,
     ) -> Self {
-        Self(Arc::new(Shared { factory, clock, ids, options, tasks: TaskTracker::new() }))
+        let (tasks, abort) = (TaskTracker::new(), CancellationToken::new());
+        Self(Arc::new(Shared { factory, clock, ids, options, tasks, abort }))
     }
 
     /// Runs `chain` on `input` in one transaction: set what differs from the defaults, then await it.
@@ -123,6 +125,12 @@ impl<U: ?Sized + UnitOfWork + 'static> Orchestrator<U> {
     pub async fn close(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Takes no new work and drops what is running where it stands, as the end of the process would: what has not committed is rolled back.
+    pub fn abort(&self) {
+        self.0.tasks.close();
+        self.0.abort.cancel();
     }
 
     /// Runs `work` in a transaction, in a task of its own, and waits for the outcome. Dropping the returned future lets the work
@@ -149,7 +157,13 @@ impl<U: ?Sized + UnitOfWork + 'static> Orchestrator<U> {
             verdict: verdict.clone(),
             progress: progress.clone(),
         };
-        let mut task = self.0.tasks.spawn(async move { attempts.run(work).await }.in_current_span());
+        let abort = self.0.abort.clone();
+        let work = async move {
+            let reason = || "the program stopped in the middle of it".into();
+            let aborted = || Err(OrchestratorError::Unknown { reason: reason() });
+            abort.run_until_cancelled(attempts.run(work)).await.unwrap_or_else(aborted)
+        };
+        let mut task = self.0.tasks.spawn(work.in_current_span());
         drop(counted);
         // The task keeps to the deadline itself; the grace is for its rollback.
         if let Ok(done) = timeout_at(deadline + Duration::from_secs(1), &mut task).await {

@@ -21,7 +21,7 @@ mod projections_match;
 mod scenario;
 pub mod storage;
 
-pub use fake_clock::{FakeClock, SequentialIds};
+pub use fake_clock::{FakeClock, SequentialIds, TokioClock};
 pub use fake_storage::{Behaviour, Committed, FakeStorage, Point, Tally};
 pub use gate::Gate;
 pub use memory_failures::MemoryFailures;

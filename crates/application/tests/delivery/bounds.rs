@@ -8,7 +8,7 @@ use activelog_application::{
 };
 
 use crate::{
-    setting::{Doer, happened, idle, run_with},
+    setting::{Differences, Doer, happened, idle, run_with},
     stream::acked,
 };
 
@@ -29,7 +29,7 @@ async fn intake_waits_until_there_is_room() {
     let gate = Arc::new(Gate::new());
     let events = [happened("a", 1), happened("b", 1), happened("c", 1)];
     let options = ConsumerOptions { memory: events[0].size() + events[1].size(), ..Default::default() };
-    let running = run_with(&storage, &[&waiting_at(&gate)], options, 64);
+    let running = run_with(&storage, &[&waiting_at(&gate)], Differences { options, ..Differences::default() });
     let [a, b, c] = events;
     running.feed.deliver_singly(vec![("a", a), ("b", b), ("c", c)]);
     gate.arrived(2).await;
@@ -44,7 +44,7 @@ async fn an_event_larger_than_the_bound_goes_alone() {
     let storage = FakeStorage::new();
     let gate = Arc::new(Gate::new());
     let options = ConsumerOptions { memory: 16, ..Default::default() };
-    let running = run_with(&storage, &[&waiting_at(&gate)], options, 64);
+    let running = run_with(&storage, &[&waiting_at(&gate)], Differences { options, ..Differences::default() });
     running.feed.deliver(vec![("a", happened("a", 1)), ("b", happened("b", 1))]);
     gate.arrived(1).await;
     idle().await;
@@ -58,7 +58,7 @@ async fn a_stop_ends_the_wait_for_room() {
     let storage = FakeStorage::new();
     let gate = Arc::new(Gate::new());
     let options = ConsumerOptions { memory: 16, ..Default::default() };
-    let running = run_with(&storage, &[&waiting_at(&gate)], options, 64);
+    let running = run_with(&storage, &[&waiting_at(&gate)], Differences { options, ..Differences::default() });
     running.feed.deliver(vec![("a", happened("a", 1)), ("b", happened("b", 1)), ("c", happened("c", 1))]);
     gate.arrived(1).await;
     idle().await;

@@ -1,9 +1,11 @@
-//! A handler that fails is tried again with back-off, and then holds its own aggregate only.
+//! What a failing handler does to its lane: quick attempts, outages, panics, the time limit.
 
 use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
-    delivery::{ConsumerOptions, Handled, HandlerError, Invocation, InvocationError, Layer, RetryLayer, Router},
+    delivery::{
+        ConsumerOptions, Entry, FailurePolicy, Handled, HandlerError, Invocation, InvocationError, Layer, Router,
+    },
     ports::StorageErrorKind,
     testing::{Behaviour, FakeStorage, Point},
 };
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    setting::{Doer, Happened, POLICY, effects, happened, idle, orchestrator, run, run_with, start},
+    setting::{Differences, Doer, Happened, POLICY, effects, happened, idle, orchestrator, run, run_with, start},
     stream::{abandoned, acked},
 };
 
@@ -28,111 +30,22 @@ fn not_yet() -> HandlerError {
     HandlerError::retry("not yet")
 }
 
-fn never() -> HandlerError {
-    HandlerError::permanent("never")
-}
-
 #[tokio::test(start_paused = true)]
-async fn pauses_double_with_jitter_and_later_events_of_the_key_wait() {
+async fn quick_pauses_double_with_jitter_and_later_events_of_the_key_wait() {
     let storage = FakeStorage::new();
-    let handler = failing("a", 4, not_yet);
+    let handler = failing("a", 3, not_yet);
     let running = run(&storage, &[&handler]);
     running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2))]);
     running.feed.log.until(&[acked("a2")]).await;
-    assert_eq!(handler.calls()[..4], ["a/1", "a/1", "a/1", "a/1"]);
+    assert_eq!(handler.calls()[..3], ["a/1", "a/1", "a/1"]);
     let instants = handler.instants();
-    for (attempt, pair) in instants[..4].windows(2).enumerate() {
-        let most = POLICY.first_pause * (1 << attempt);
+    for (attempt, pair) in instants[..3].windows(2).enumerate() {
+        let most = POLICY.quick_pause * (1 << attempt);
         let pause = pair[1] - pair[0];
         // Timers are exact to the millisecond.
         assert!(pause >= most / 2 && pause <= most + Duration::from_millis(2), "{attempt}: {pause:?}");
     }
-    assert_eq!(running.retry.held(), 0);
-}
-
-/// A delay that was asked for when an event was held: the longest pause, with jitter.
-fn is_held(delay: Duration) -> bool {
-    (POLICY.longest_pause / 2..=POLICY.longest_pause).contains(&delay)
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_the_quick_attempts_only_its_own_aggregate_is_held() {
-    let storage = FakeStorage::new();
-    let handler = Doer::doing("failing", |event, attempt| {
-        let fails = event.key == "a" && event.sequence == 1 && attempt < 5;
-        Box::pin(async move { if fails { Err(not_yet()) } else { Ok(()) } })
-    });
-    let running = run(&storage, &[&handler]);
-    let (first, second) = (happened("a", 1), happened("a", 2));
-    running.feed.deliver(vec![("a1", first.clone()), ("a2", second.clone()), ("b1", happened("b", 1))]);
-    assert!(is_held(running.feed.log.given_back("a1").await), "with a delay, for the broker to keep it");
-    running.feed.log.until(&[abandoned("a2"), acked("b1")]).await;
-    assert_eq!(running.retry.held(), 1);
-    assert_eq!(handler.calls().iter().filter(|call| *call == "a/1").count(), 4, "quick attempts");
-    running.feed.deliver(vec![("b2", happened("b", 2)), ("c1", happened("c", 1))]);
-    running.feed.log.until(&[acked("b2"), acked("c1")]).await;
-    running.feed.deliver(vec![("a1", first), ("a2", second)]);
-    running.feed.log.until(&[acked("a1"), acked("a2")]).await;
-    assert_eq!(running.retry.held(), 0, "set free");
-    let of_a: Vec<_> = effects(&storage).into_iter().filter(|e| e.contains(":a/")).collect();
-    assert_eq!(of_a, ["failing:a/1", "failing:a/2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_held_takes_no_memory_from_the_others() {
-    let storage = FakeStorage::new();
-    let handler = failing("a", u32::MAX, never);
-    let room_for_one = ConsumerOptions { memory: happened("a", 1).size(), ..ConsumerOptions::default() };
-    let running = run_with(&storage, &[&handler], room_for_one, 1);
-    running.feed.deliver(vec![("a1", happened("a", 1)), ("b1", happened("b", 1))]);
-    running.feed.log.until(&[acked("b1")]).await;
-    assert!(is_held(running.feed.log.given_back("a1").await));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_permanent_error_holds_at_once() {
-    let storage = FakeStorage::new();
-    let handler = failing("a", u32::MAX, never);
-    let running = run(&storage, &[&handler]);
-    running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2)), ("b1", happened("b", 1))]);
-    assert!(is_held(running.feed.log.given_back("a1").await));
-    running.feed.log.until(&[abandoned("a2"), acked("b1")]).await;
-    assert_eq!(running.retry.held(), 1);
-    assert_eq!(handler.calls(), ["a/1", "b/1"], "no quick attempts");
-    running.feed.deliver(vec![("a1 again", happened("a", 1))]);
-    assert!(
-        is_held(running.feed.log.given_back("a1 again").await),
-        "tried again at the slowest pace, for a fix may come"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_held_event_that_does_not_come_again_is_no_longer_counted() {
-    let storage = FakeStorage::new();
-    let running = run(&storage, &[&failing("a", u32::MAX, never)]);
-    running.feed.deliver(vec![("a1", happened("a", 1))]);
-    running.feed.log.given_back("a1").await;
-    assert_eq!(running.retry.held(), 1);
-    tokio::time::advance(POLICY.longest_pause * 3).await;
-    assert_eq!(running.retry.held(), 0, "another worker has it");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_decoded_holds_only_its_aggregate() {
-    let storage = FakeStorage::new();
-    let handler = Doer::new("one");
-    let running = run(&storage, &[&handler]);
-    let broken = EventEnvelope { data: "{broken".into(), ..happened("a", 1) };
-    let newer = EventEnvelope { version: 2, ..happened("b", 1) };
-    let binary = EventEnvelope { content_type: "application/protobuf".into(), ..happened("c", 1) };
-    running.feed.deliver(vec![("a1", broken), ("b1", newer), ("c1", binary), ("d1", happened("d", 1))]);
-    for label in ["a1", "b1", "c1"] {
-        assert!(is_held(running.feed.log.given_back(label).await), "{label}");
-    }
-    running.feed.log.until(&[acked("d1")]).await;
-    assert_eq!(running.retry.held(), 3);
-    assert_eq!(handler.calls(), ["d/1"], "no handler sees it");
-    assert_eq!(storage.committed().inbox.len(), 1, "and no inbox says that it was taken");
+    assert_eq!(running.parked().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,12 +55,12 @@ async fn an_outage_is_waited_out_without_counting_attempts() {
     for (point, kind) in [(Point::Begin, Unavailable), (Point::Record, Unavailable), (Point::Commit, Full)] {
         storage.script(point, std::iter::repeat_n(Behaviour::Fail(kind), 30));
     }
-    let handler = failing("a", 4, not_yet);
+    let handler = failing("a", 3, not_yet);
     let running = run(&storage, &[&handler]);
     let started = Instant::now();
     running.feed.deliver(vec![("a1", happened("a", 1))]);
     while running.feed.log.settled().is_empty() {
-        assert_eq!(running.retry.held(), 0, "an outage is nobody's fault");
+        assert_eq!(running.parked().await, 0, "an outage is nobody's fault");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(effects(&storage), ["failing:a/1"]);
@@ -193,7 +106,7 @@ async fn a_handler_that_never_returns_is_cut_off_by_the_timeout() {
 async fn a_pause_takes_no_part_of_the_bound_on_attempts() {
     let storage = FakeStorage::new();
     let handler = failing("a", u32::MAX, not_yet);
-    let running = run_with(&storage, &[&handler], ConsumerOptions::default(), 1);
+    let running = run_with(&storage, &[&handler], Differences { concurrency: 1, ..Differences::default() });
     running.feed.deliver(vec![("a1", happened("a", 1))]);
     idle().await;
     assert_eq!(handler.calls(), ["a/1"], "in the pause after its first attempt");
@@ -211,8 +124,7 @@ async fn without_retries_a_failed_event_goes_back_with_all_behind_it() {
     let stop = CancellationToken::new();
     let orchestrator = orchestrator(&storage);
     let routes = Router::new(orchestrator.clone()).on::<Happened>(handler.clone()).build().expect("routes that work");
-    let retry = RetryLayer::new(POLICY, 1, stop.clone());
-    let running = start(routes, ConsumerOptions::default(), stop, retry, orchestrator);
+    let running = start(&storage, routes, ConsumerOptions::default(), stop, orchestrator);
     let (first, second) = (happened("a", 1), happened("a", 2));
     running.feed.deliver(vec![("a1", first.clone()), ("a2", second.clone())]);
     assert!(running.feed.log.given_back("a1").await > Duration::ZERO, "not in a loop without a pause");
@@ -239,9 +151,13 @@ impl Invocation for DefectiveInvocation {
         self.0.handler()
     }
 
-    async fn invoke(&self, event: &Arc<EventEnvelope>) -> Result<Handled, InvocationError> {
+    fn policy(&self) -> FailurePolicy {
+        self.0.policy()
+    }
+
+    async fn invoke(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
         assert!(event.sequence != 1, "a defect in a layer");
-        self.0.invoke(event).await
+        self.0.invoke(event, entry).await
     }
 }
 
@@ -251,9 +167,8 @@ async fn a_panic_in_a_layer_gives_the_event_back_and_leaves_the_key_usable() {
     let stop = CancellationToken::new();
     let orchestrator = orchestrator(&storage);
     let router = Router::new(orchestrator.clone()).layer(Defective).on::<Happened>(Doer::new("one"));
-    let retry = RetryLayer::new(POLICY, 1, stop.clone());
     let routes = router.build().expect("routes that work");
-    let running = start(routes, ConsumerOptions::default(), stop, retry, orchestrator);
+    let running = start(&storage, routes, ConsumerOptions::default(), stop, orchestrator);
     running.feed.deliver(vec![("a1", happened("a", 1))]);
     assert!(running.feed.log.given_back("a1").await > Duration::ZERO, "not in a loop without a pause");
     running.feed.deliver(vec![("a2", happened("a", 2))]);

@@ -3,9 +3,12 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on says where")]
 
 mod bounds;
+mod crashing;
+mod effects;
 mod failing;
 mod lanes;
 mod once;
+mod parking;
 mod routing;
 mod setting;
 mod stopping;

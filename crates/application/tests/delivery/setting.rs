@@ -7,12 +7,12 @@ use std::{
 
 use activelog_application::{
     delivery::{
-        Consumer, ConsumerOptions, ConsumerStatus, EventHandler, FailurePolicy, HandlerError, Received, RetryLayer,
-        Router, Routes,
+        ConcurrencyLayer, Consumer, ConsumerOptions, ConsumerStatus, CrashGuard, EventHandler, FailureMachine,
+        FailurePolicy, HandlerError, Policies, Received, Retrier, RetrierOptions, Router, Routes,
     },
     orchestrator::{Orchestrator, OrchestratorOptions, Step},
-    ports::{Clock, IdGenerator, UnitOfWork},
-    testing::{FakeClock, FakeStorage, SequentialIds},
+    ports::{AfterDeadLetter, Clock, CrashMarks, IdGenerator, ParkingStore, UnitOfWork},
+    testing::{FakeClock, FakeStorage, MemoryFailures, SequentialIds, TokioClock},
 };
 use activelog_domain::event::{AggregateRef, DomainEvent, EventEnvelope, EventMetadata};
 use async_trait::async_trait;
@@ -125,8 +125,16 @@ pub(crate) fn effects(storage: &FakeStorage) -> Vec<String> {
     storage.committed().events.iter().map(|e| e.open::<Effect>().expect("an effect").what).collect()
 }
 
-pub(crate) const POLICY: FailurePolicy =
-    FailurePolicy { quick_attempts: 4, first_pause: Duration::from_millis(20), longest_pause: Duration::from_secs(30) };
+pub(crate) const POLICY: FailurePolicy = FailurePolicy {
+    quick_attempts: 3,
+    quick_pause: Duration::from_millis(20),
+    attempts: 6,
+    first_backoff: Duration::from_secs(1),
+    longest_backoff: Duration::from_secs(30),
+    crashes: 3,
+    after_dead_letter: AfterDeadLetter::Hold,
+    time_limit: Duration::from_secs(5),
+};
 
 pub(crate) fn orchestrator(storage: &Arc<FakeStorage>) -> Orchestrator<Tx> {
     let ids = Arc::new(SequentialIds::default());
@@ -134,43 +142,104 @@ pub(crate) fn orchestrator(storage: &Arc<FakeStorage>) -> Orchestrator<Tx> {
     Orchestrator::new(Arc::new(storage.clone()), Arc::new(FakeClock::default()), ids, options)
 }
 
-/// A consumer at work on a stream that the test feeds.
+/// What the worker of a test differs in from others.
+#[derive(Clone, Copy)]
+pub(crate) struct Differences {
+    pub(crate) policy: FailurePolicy,
+    pub(crate) options: ConsumerOptions,
+    pub(crate) concurrency: usize,
+}
+
+impl Default for Differences {
+    fn default() -> Self {
+        Self { policy: POLICY, options: ConsumerOptions::default(), concurrency: 64 }
+    }
+}
+
+/// A worker: a consumer on a stream that the test feeds, and a retrier.
 pub(crate) struct Running {
     pub(crate) feed: Feed,
     pub(crate) stop: CancellationToken,
     pub(crate) hard_stop: CancellationToken,
-    pub(crate) retry: RetryLayer,
+    pub(crate) failures: MemoryFailures,
     pub(crate) status: tokio::sync::watch::Receiver<ConsumerStatus>,
     pub(crate) orchestrator: Orchestrator<Tx>,
     pub(crate) task: JoinHandle<()>,
+    pub(crate) retrier: Option<JoinHandle<()>>,
 }
 
-/// Runs these handlers with retries.
+impl Running {
+    /// How many events are parked.
+    pub(crate) async fn parked(&self) -> u64 {
+        self.failures.depth().await.expect("it can be read").events
+    }
+
+    /// Ends it at once, in the middle of whatever it does, as `kill -9` would.
+    pub(crate) async fn kill(self) {
+        // Lanes first: they must not see what becomes of their transactions.
+        self.hard_stop.cancel();
+        self.orchestrator.abort();
+        self.task.abort();
+        let _cancelled = self.task.await;
+        if let Some(retrier) = self.retrier {
+            retrier.abort();
+            let _cancelled = retrier.await;
+        }
+    }
+}
+
+/// Runs these handlers.
 pub(crate) fn run(storage: &Arc<FakeStorage>, handlers: &[&Arc<Doer>]) -> Running {
-    run_with(storage, handlers, ConsumerOptions::default(), 64)
+    run_with(storage, handlers, Differences::default())
 }
 
-pub(crate) fn run_with(
+pub(crate) fn run_with(storage: &Arc<FakeStorage>, handlers: &[&Arc<Doer>], differences: Differences) -> Running {
+    run_guarded(storage, handlers, differences, None)
+}
+
+/// Runs these handlers, with a guard against crashes around them.
+pub(crate) fn run_guarded(
     storage: &Arc<FakeStorage>,
     handlers: &[&Arc<Doer>],
-    options: ConsumerOptions,
-    concurrency: usize,
+    differences: Differences,
+    guard: Option<&CrashGuard>,
 ) -> Running {
-    let stop = CancellationToken::new();
-    let retry = RetryLayer::new(POLICY, concurrency, stop.clone());
     let orchestrator = orchestrator(storage);
-    let mut router = Router::new(orchestrator.clone()).layer(retry.clone());
+    let mut router = Router::new(orchestrator.clone())
+        .policies(Policies::new(differences.policy))
+        .layer(ConcurrencyLayer::new(differences.concurrency));
+    if let Some(guard) = guard {
+        router = router.layer(guard.layer());
+    }
     for handler in handlers {
         router = router.on::<Happened>(Arc::clone(handler));
     }
-    start(router.build().expect("routes that work"), options, stop, retry, orchestrator)
+    run_routes(storage, &router.build().expect("routes that work"), differences, orchestrator)
 }
 
+/// Runs these routes with everything that deals with failures.
+pub(crate) fn run_routes(
+    storage: &Arc<FakeStorage>,
+    routes: &Routes,
+    differences: Differences,
+    orchestrator: Orchestrator<Tx>,
+) -> Running {
+    let stop = CancellationToken::new();
+    let (failures, clock) = (storage.failures(), Arc::new(TokioClock::default()));
+    let machine = FailureMachine::new(Arc::new(failures), clock, "group", stop.clone());
+    let retrier = Retrier::new(machine.clone(), routes.clone(), RetrierOptions::default());
+    let mut running = start(storage, routes.within(&machine.layer()), differences.options, stop, orchestrator);
+    let tokens = (running.stop.clone(), running.hard_stop.clone());
+    running.retrier = Some(tokio::spawn(async move { retrier.run(&tokens.0, &tokens.1).await }));
+    running
+}
+
+/// Runs these routes as they are.
 pub(crate) fn start(
+    storage: &Arc<FakeStorage>,
     routes: Routes,
     options: ConsumerOptions,
     stop: CancellationToken,
-    retry: RetryLayer,
     orchestrator: Orchestrator<Tx>,
 ) -> Running {
     let (feed, stream) = stream();
@@ -179,7 +248,25 @@ pub(crate) fn start(
     let hard_stop = CancellationToken::new();
     let tokens = (stop.clone(), hard_stop.clone());
     let task = tokio::spawn(async move { consumer.run(stream, &tokens.0, &tokens.1).await });
-    Running { feed, stop, hard_stop, retry, status, orchestrator, task }
+    let failures = storage.failures();
+    Running { feed, stop, hard_stop, failures, status, orchestrator, task, retrier: None }
+}
+
+/// A guard of a new run; its window is one event.
+pub(crate) async fn guard(storage: &Arc<FakeStorage>, run: u128) -> CrashGuard {
+    let marks: Arc<dyn CrashMarks> = Arc::new(storage.failures());
+    CrashGuard::begin(marks, "group", uuid::Uuid::from_u128(run), 1).await.expect("it begins")
+}
+
+/// Waits until something holds, as time passes by itself.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..100_000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
 }
 
 /// Lets everything happen that can happen without time passing. Time is paused: this returns when nothing else can run.

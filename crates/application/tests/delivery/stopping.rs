@@ -9,7 +9,7 @@ use activelog_application::{
 use tokio::time::Instant;
 
 use crate::{
-    setting::{Doer, effects, happened, idle, run, run_with},
+    setting::{Differences, Doer, effects, happened, idle, run, run_with},
     stream::{Settled, abandoned, acked},
 };
 
@@ -52,7 +52,7 @@ async fn what_does_not_finish_in_time_goes_back() {
     let storage = FakeStorage::new();
     let gate = Arc::new(Gate::new());
     let options = ConsumerOptions { drain: Duration::from_secs(2), ..Default::default() };
-    let running = run_with(&storage, &[&waiting_at(&gate)], options, 64);
+    let running = run_with(&storage, &[&waiting_at(&gate)], Differences { options, ..Differences::default() });
     running.feed.deliver(vec![("a1", happened("a", 1)), ("a2", happened("a", 2))]);
     gate.arrived(1).await;
     let stopped = Instant::now();

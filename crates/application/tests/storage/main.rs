@@ -5,3 +5,4 @@
 mod broken;
 mod memory;
 mod negative;
+mod negative_parking;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use activelog_application::testing::{
-    MemoryRepositories,
+    MemoryFailures, MemoryRepositories,
     memory_storage::MemoryStorage,
     storage::{Storage, StorageFixture, cases},
 };
@@ -21,33 +21,47 @@ use crate::{
 struct Broken<F>(F);
 
 #[async_trait]
-impl<F: Fn(Storage, MemoryStorage) -> Storage + Send + Sync + 'static> StorageFixture for Broken<F> {
+impl<F: Fn(Storage, MemoryStorage, MemoryFailures) -> Storage + Send + Sync + 'static> StorageFixture for Broken<F> {
     async fn fresh(&self) -> Result<Storage, String> {
         let toolkit = MemoryStorage::new();
         let repositories = MemoryRepositories::relayed_by(toolkit.clone());
-        Ok((self.0)(storage_on(&toolkit, &repositories), toolkit))
+        Ok((self.0)(storage_on(&toolkit, &repositories), toolkit, repositories.failures()))
     }
 }
 
 /// What the case says of a storage that `broken` makes.
 async fn verdict(
     case: &str,
-    broken: impl Fn(Storage, MemoryStorage) -> Storage + Send + Sync + 'static,
+    broken: impl Fn(Storage, MemoryStorage, MemoryFailures) -> Storage + Send + Sync + 'static,
 ) -> Result<(), String> {
     let found = cases().into_iter().find(|c| c.name == case).unwrap_or_else(|| panic!("there is no case {case}"));
     (found.run)(Arc::new(Broken(broken))).await
 }
 
-/// Asserts that the case fails, and for the reason it is meant to.
+/// Asserts that it was the case's reason to fail.
+fn assert_for(reason: &str, case: &str, verdict: Result<(), String>) {
+    match verdict {
+        Ok(()) => panic!("{case} passes a storage with a defect"),
+        Err(wrong) => assert!(wrong.contains(reason), "{case} fails for another reason than {reason:?}: {wrong}"),
+    }
+}
+
+/// Asserts that the case fails, and for the reason it is meant to, on what is made of the storage and what it keeps of failures.
+pub(crate) async fn assert_caught_on(
+    case: &str,
+    reason: &str,
+    broken: impl Fn(Storage, MemoryFailures) -> Storage + Send + Sync + 'static,
+) {
+    assert_for(reason, case, verdict(case, move |storage, _, failures| broken(storage, failures)).await);
+}
+
+/// Asserts that the case fails, and for the reason it is meant to, on what is made of the storage and its toolkit.
 async fn assert_caught(
     case: &str,
     reason: &str,
     broken: impl Fn(Storage, MemoryStorage) -> Storage + Send + Sync + 'static,
 ) {
-    match verdict(case, broken).await {
-        Ok(()) => panic!("{case} passes a storage with a defect"),
-        Err(wrong) => assert!(wrong.contains(reason), "{case} fails for another reason than {reason:?}: {wrong}"),
-    }
+    assert_for(reason, case, verdict(case, move |storage, toolkit, _| broken(storage, toolkit)).await);
 }
 
 #[tokio::test]
@@ -59,6 +73,9 @@ async fn units_of_work_with_a_defect_are_caught() {
         (Defect::SurvivesFailedStatements, "unit of work::a_failed_statement_poisons_it", "after the failed statement"),
         (Defect::InboxAlwaysTrue, "inbox::an_event_is_taken_once_by_each_handler", "the same event"),
         (Defect::InboxAlwaysTrue, "inbox::many_at_once_take_it_once", "how many took it"),
+        (Defect::NeverBehind, "lanes::while_a_lane_is_there_later_events_come_behind", "behind what is parked"),
+        (Defect::NeverBehind, "replays::what_arrives_meanwhile_comes_behind", "a new event"),
+        (Defect::ReplayedBehindAll, "replays::a_replayed_event_passes_what_comes_later", "key 4"),
         (
             Defect::UpdateIgnoresVersion,
             "activities::an_update_needs_the_version_before_its_own",
@@ -78,7 +95,7 @@ async fn units_of_work_with_a_defect_are_caught() {
     ];
     for (defect, case, reason) in meant_for {
         assert_caught(case, reason, move |storage, _| {
-            let factory = Arc::new(BrokenFactory { inner: storage.factory.clone(), defect });
+            let factory = Arc::new(BrokenFactory { inner: storage.factory.clone(), defect, parking: None });
             Storage { factory, ..storage }
         })
         .await;
@@ -88,7 +105,7 @@ async fn units_of_work_with_a_defect_are_caught() {
 #[tokio::test]
 async fn a_drop_that_leaves_the_transaction_open_is_caught() {
     assert_caught("unit of work::a_drop_undoes_everything", "after the drop", |storage, _| {
-        let factory = BrokenFactory { inner: storage.factory.clone(), defect: Defect::DropLeavesOpen };
+        let factory = BrokenFactory { inner: storage.factory.clone(), defect: Defect::DropLeavesOpen, parking: None };
         Storage { factory: Arc::new(factory), ..storage }
     })
     .await;
@@ -154,7 +171,7 @@ async fn queries_that_skip_or_misorder_are_caught() {
 #[tokio::test]
 async fn an_outbox_read_by_cursor_is_caught_and_one_read_by_row_state_passes() {
     let case = "outbox::a_late_commit_is_not_skipped";
-    let by_state = verdict(case, |storage, toolkit| concurrent_outbox(storage, toolkit, false)).await;
+    let by_state = verdict(case, |storage, toolkit, _| concurrent_outbox(storage, toolkit, false)).await;
     assert_eq!(by_state, Ok(()), "an outbox in which transactions commit in any order");
     let broken = |storage, toolkit| concurrent_outbox(storage, toolkit, true);
     assert_caught(case, "committed late is not pending", broken).await;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Behaviour, Point, unit_of_work::FakeUnitOfWork};
 use crate::{
     ports::{StorageError, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
-    testing::memory_failures::{Change, FailureTables, Hold, MemoryFailures, TableAccess},
+    testing::memory_failures::{Change, FailureTables, Hold, MemoryFailures, Reading, TableAccess},
 };
 
 /// What has been committed.
@@ -130,7 +130,10 @@ impl FakeStorage {
             ended.mark_unchanged();
             {
                 let mut state = self.state();
-                if needs.iter().all(|need| state.held.get(need).is_none_or(|holder| Some(*holder) == owner)) {
+                let taken = |(held, holder): (&Hold, &u64)| {
+                    Some(*holder) != owner && needs.iter().any(|need| need.waits_for(held))
+                };
+                if !state.held.iter().any(taken) {
                     return work(&mut state);
                 }
             }
@@ -153,7 +156,8 @@ impl TableAccess for FakeStorage {
         Ok(())
     }
 
-    fn read(&self, _: &'static str, reading: &mut dyn FnMut(&FailureTables)) -> Result<(), StorageError> {
+    async fn read(&self, operation: &'static str, reading: Reading<'_>) -> Result<(), StorageError> {
+        self.reach(Point::of(operation), operation).await?;
         reading(&self.state().failures);
         Ok(())
     }

@@ -87,7 +87,7 @@ impl FakeUnitOfWork {
         &mut self,
         handler: &str,
         event_id: Uuid,
-        ask: impl FnOnce(&FailureTables) -> Intake + Send,
+        known: impl Fn(&FailureTables) -> Intake + Send,
     ) -> Result<Intake, StorageError> {
         self.statement(Point::Record, "record in inbox").await?;
         self.hold(Hold::Inbox(handler.to_owned(), event_id)).await;
@@ -95,7 +95,7 @@ impl FakeUnitOfWork {
         if self.written.inbox.contains(&row) {
             return Ok(Intake::AlreadyTaken);
         }
-        let intake = ask(&self.storage.state().failures);
+        let intake = known(&self.storage.state().failures);
         if intake == Intake::New {
             self.written.inbox.insert(row);
         }
@@ -164,11 +164,11 @@ impl Outbox for Tables<'_> {
 #[async_trait]
 impl Inbox for Tables<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.0.intake(handler, event_id, |failures| failures.intake(handler, event_id, key)).await
+        self.0.intake(handler, event_id, |tables| tables.intake(handler, event_id, key)).await
     }
 
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
-        self.0.intake(handler, event.id, |failures| failures.intake_replayed(handler, event)).await
+        self.0.intake(handler, event.id, |tables| tables.intake_replayed(handler, event)).await
     }
 }
 

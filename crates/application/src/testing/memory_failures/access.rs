@@ -14,9 +14,19 @@ pub(in crate::testing) enum Hold {
     Key(String, String),
     /// A handler and a partition key.
     Lane(String, String),
+    /// Whatever a handler and any event have in the inbox: to wait for, not to be held.
+    Handler(String),
 }
 
 impl Hold {
+    /// Whether one who needs this has to wait for one who holds `held`.
+    pub(in crate::testing) fn waits_for(&self, held: &Self) -> bool {
+        match (self, held) {
+            (Self::Handler(handler), Self::Inbox(holder, _)) => handler == holder,
+            _ => self == held,
+        }
+    }
+
     pub(super) fn inbox(addressed: &Addressed) -> Self {
         Self::Inbox(addressed.handler.clone(), addressed.event.id)
     }
@@ -33,6 +43,9 @@ impl Hold {
 /// What a transaction of one statement does to the tables.
 pub(in crate::testing) type Change<'a> = &'a mut (dyn FnMut(&mut FailureTables) + Send);
 
+/// What a query makes of the tables.
+pub(in crate::testing) type Reading<'a> = &'a mut (dyn FnMut(&FailureTables) + Send);
+
 /// A storage in memory that has these tables.
 #[async_trait]
 pub(in crate::testing) trait TableAccess: Send + Sync {
@@ -40,7 +53,7 @@ pub(in crate::testing) trait TableAccess: Send + Sync {
     async fn change(&self, operation: &'static str, needs: &[Hold], change: Change<'_>) -> Result<(), StorageError>;
 
     /// Reads what was committed.
-    fn read(&self, operation: &'static str, reading: &mut dyn FnMut(&FailureTables)) -> Result<(), StorageError>;
+    async fn read(&self, operation: &'static str, reading: Reading<'_>) -> Result<(), StorageError>;
 }
 
 /// The parking store, dead letters, crash marks and replays of a storage in memory: they agree with the inbox and the parking of its
@@ -72,13 +85,13 @@ impl MemoryFailures {
         answered(operation, answer)
     }
 
-    pub(super) fn read<T>(
+    pub(super) async fn read<T: Send>(
         &self,
         operation: &'static str,
-        mut reading: impl FnMut(&FailureTables) -> T,
+        mut reading: impl FnMut(&FailureTables) -> T + Send,
     ) -> Result<T, StorageError> {
         let mut answer = None;
-        self.0.read(operation, &mut |tables| answer = Some(reading(tables)))?;
+        self.0.read(operation, &mut |tables| answer = Some(reading(tables))).await?;
         answered(operation, answer)
     }
 }

@@ -9,7 +9,7 @@ use crate::ports::{CrashMarks, StorageError};
 impl CrashMarks for MemoryFailures {
     async fn left(&self, handler: &str, event_id: Uuid) -> Result<u32, StorageError> {
         let address = (handler.to_owned(), event_id);
-        self.read("count crash marks", |tables| tables.marks.get(&address).copied().unwrap_or(0))
+        self.read("count crash marks", |tables| tables.marks.get(&address).copied().unwrap_or(0)).await
     }
 
     async fn mark(&self, handler: &str, event_id: Uuid) -> Result<(), StorageError> {
@@ -39,6 +39,7 @@ impl CrashMarks for MemoryFailures {
         self.read("list runs", |tables| {
             tables.runs.get(group).into_iter().flatten().map(|(run, seen)| (*run, *seen)).collect()
         })
+        .await
     }
 
     async fn ended(&self, group: &str, runs: &[Uuid]) -> Result<(), StorageError> {

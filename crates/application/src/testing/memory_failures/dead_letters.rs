@@ -143,16 +143,18 @@ impl DeadLetters for MemoryFailures {
             let letters = tables.letters.range(..before.unwrap_or(i64::MAX)).rev().map(|(id, row)| (*id, &row.letter));
             page(letters.filter(|(_, letter)| wanted(filter, letter)), limit)
         })
+        .await
     }
 
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError> {
-        self.read("find dead letter", |tables| tables.letters.get(&id).map(|row| row.letter.clone()))
+        self.read("find dead letter", |tables| tables.letters.get(&id).map(|row| row.letter.clone())).await
     }
 
     async fn count(&self, filter: &DeadLetterFilter) -> Result<u64, StorageError> {
         self.read("count dead letters", |tables| {
             tables.letters.values().filter(|row| wanted(filter, &row.letter)).take(COUNT_MAX).count() as u64
         })
+        .await
     }
 
     async fn replay(&self, id: i64) -> Result<bool, StorageError> {

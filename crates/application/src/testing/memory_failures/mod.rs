@@ -10,5 +10,5 @@ mod replays;
 mod tables;
 
 pub use access::MemoryFailures;
-pub(super) use access::{Change, Hold, TableAccess};
+pub(super) use access::{Change, Hold, Reading, TableAccess};
 pub(super) use tables::FailureTables;

@@ -88,7 +88,7 @@ impl ParkingStore for MemoryFailures {
     }
 
     async fn next_due(&self, handlers: &[&str]) -> Result<Option<Timestamp>, StorageError> {
-        self.read("next due", |tables| tables.next_due(handlers))
+        self.read("next due", |tables| tables.next_due(handlers)).await
     }
 
     async fn list(
@@ -102,6 +102,7 @@ impl ParkingStore for MemoryFailures {
             let events = tables.parked.range((from, Bound::Unbounded)).map(|(place, event)| (*place, event));
             page(events.filter(|(_, event)| wanted(filter, event)), limit)
         })
+        .await
     }
 
     async fn depth(&self) -> Result<ParkingDepth, StorageError> {
@@ -109,5 +110,6 @@ impl ParkingStore for MemoryFailures {
             events: tables.parked.len().min(COUNT_MAX) as u64,
             held_lanes: tables.lanes.values().filter(|lane| lane.holders > 0).count() as u64,
         })
+        .await
     }
 }

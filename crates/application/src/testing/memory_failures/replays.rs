@@ -1,8 +1,16 @@
+use std::{collections::BTreeSet, time::Duration};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{FailureTables, MemoryFailures, tables::Address};
-use crate::ports::{Replay, ReplayProgress, Replays, StorageError};
+use super::{
+    FailureTables, Hold, MemoryFailures,
+    tables::{Address, address},
+};
+use crate::ports::{Replay, ReplayProgress, Replays, StorageError, StorageErrorKind};
+
+/// How long the beginning of a replay waits for transactions in which its handler takes events.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Replays of the journal.
 impl FailureTables {
@@ -13,18 +21,18 @@ impl FailureTables {
     }
 
     fn forget(&mut self, handler: &str, limit: u32) -> u64 {
-        if !self.replays.contains_key(handler) {
+        let clearing = self.replays.get(handler).is_some_and(|replay| replay.progress == ReplayProgress::Clearing);
+        if !clearing {
             return 0;
         }
-        let waiting: std::collections::BTreeSet<Address> =
-            self.parked.values().map(|event| super::tables::address(&event.addressed)).collect();
+        let waiting: BTreeSet<Address> = self.parked.values().map(|event| address(&event.addressed)).collect();
         let spared = |address: &Address| waiting.contains(address) || self.is_dead(address);
-        let old = self.inbox.keys().filter(|address| address.0 == handler && !spared(address));
-        let old: Vec<Address> = old.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
-        for address in &old {
+        let taken = self.inbox.keys().filter(|address| address.0 == handler && !spared(address));
+        let taken: Vec<Address> = taken.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
+        for address in &taken {
             self.inbox.remove(address);
         }
-        old.len() as u64
+        taken.len() as u64
     }
 
     fn end_replay(&mut self, handler: &str) {
@@ -45,7 +53,13 @@ impl Replays for MemoryFailures {
         from: Option<Timestamp>,
         to: Option<Timestamp>,
     ) -> Result<Replay, StorageError> {
-        self.change("begin replay", &[], |tables| tables.begin_replay(handler, from, to)).await
+        const OPERATION: &str = "begin replay";
+        let replay = self.change(OPERATION, &[], |tables| tables.begin_replay(handler, from, to)).await?;
+        // Nobody begins to take an event from now on: when those that have begun have ended, it is quiet.
+        let quiet = [Hold::Handler(handler.to_owned())];
+        let quiet = tokio::time::timeout(PATIENCE, self.change(OPERATION, &quiet, |_| ())).await;
+        quiet.map_err(|elapsed| StorageError::new(StorageErrorKind::Unavailable, OPERATION, elapsed))??;
+        Ok(replay)
     }
 
     async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
@@ -66,6 +80,6 @@ impl Replays for MemoryFailures {
     }
 
     async fn list(&self) -> Result<Vec<Replay>, StorageError> {
-        self.read("list replays", |tables| tables.replays.values().cloned().collect())
+        self.read("list replays", |tables| tables.replays.values().cloned().collect()).await
     }
 }

@@ -70,30 +70,30 @@ impl FailureTables {
         BASE.checked_add(SignedDuration::from_micros(self.ticks)).unwrap_or(BASE)
     }
 
-    /// What the inbox knows of an event that was delivered.
+    /// What the inbox knows of an event that comes from the broker.
     pub(in crate::testing) fn intake(&self, handler: &str, event_id: Uuid, key: &str) -> Intake {
         if self.is_known(&(handler.to_owned(), event_id)) {
             return Intake::AlreadyTaken;
         }
-        let parked = self.lanes.contains_key(&(handler.to_owned(), key.to_owned()));
-        if parked || self.replays.contains_key(handler) { Intake::Behind } else { Intake::New }
+        let lane = (handler.to_owned(), key.to_owned());
+        match self.replays.contains_key(handler) || self.lanes.contains_key(&lane) {
+            true => Intake::Behind,
+            false => Intake::New,
+        }
     }
 
-    /// What the inbox knows of an event that is replayed.
+    /// What the inbox knows of an event that is replayed for the handler.
     pub(in crate::testing) fn intake_replayed(&self, handler: &str, event: &EventEnvelope) -> Intake {
         if self.is_known(&(handler.to_owned(), event.id)) {
             return Intake::AlreadyTaken;
         }
-        let earlier = |addressed: &Addressed| {
-            addressed.handler == handler
-                && addressed.event.subject == event.subject
-                && addressed.event.sequence < event.sequence
+        let earlier = |other: &Addressed| {
+            other.handler == handler && other.event.subject == event.subject && other.event.sequence < event.sequence
         };
-        let holds = |letter: &Letter| letter.letter.holds && earlier(&letter.letter.addressed);
-        if self.parked.values().any(|parked| earlier(&parked.addressed)) || self.letters.values().any(holds) {
-            Intake::Behind
-        } else {
-            Intake::New
+        let mut holding = self.letters.values().map(|row| &row.letter).filter(|letter| letter.holds);
+        match self.parked.values().any(|p| earlier(&p.addressed)) || holding.any(|letter| earlier(&letter.addressed)) {
+            true => Intake::Behind,
+            false => Intake::New,
         }
     }
 
@@ -101,14 +101,6 @@ impl FailureTables {
     pub(in crate::testing) fn take_in(&mut self, handler: &str, event_id: Uuid) {
         let at = self.tick();
         self.inbox.insert((handler.to_owned(), event_id), at);
-    }
-
-    /// Records that a handler takes an event if it is to.
-    pub(in crate::testing) fn record(&mut self, handler: &str, event_id: Uuid, intake: Intake) -> Intake {
-        if intake == Intake::New {
-            self.take_in(handler, event_id);
-        }
-        intake
     }
 
     /// Everything in the inbox.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::factory::Shared;
 use crate::{
     ports::{StorageError, StorageErrorKind},
-    testing::memory_failures::{Change, FailureTables, Hold, TableAccess},
+    testing::memory_failures::{Change, Hold, Reading, TableAccess},
 };
 
 /// How long a change waits for the unit of work that is open.
@@ -25,7 +25,7 @@ impl TableAccess for Shared {
         Ok(())
     }
 
-    fn read(&self, operation: &'static str, reading: &mut dyn FnMut(&FailureTables)) -> Result<(), StorageError> {
+    async fn read(&self, operation: &'static str, reading: Reading<'_>) -> Result<(), StorageError> {
         self.check(operation)?;
         reading(&self.committed().failures);
         Ok(())

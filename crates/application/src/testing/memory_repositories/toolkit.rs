@@ -3,9 +3,12 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::unit_of_work::Access;
-use crate::ports::{
-    Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
-    StorageErrorKind, StoredResponse,
+use crate::{
+    ports::{
+        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
+        StorageErrorKind, StoredResponse,
+    },
+    testing::memory_failures::FailureTables,
 };
 
 #[async_trait]
@@ -26,18 +29,32 @@ impl Outbox for Access<'_> {
     }
 }
 
+impl Access<'_> {
+    fn intake(
+        &mut self,
+        operation: &'static str,
+        handler: &str,
+        event_id: Uuid,
+        known: impl Fn(&FailureTables) -> Intake,
+    ) -> Result<Intake, StorageError> {
+        let failures = &mut self.write(operation)?.failures;
+        let intake = known(failures);
+        if intake == Intake::New {
+            failures.take_in(handler, event_id);
+        }
+        Ok(intake)
+    }
+}
+
 #[async_trait]
 impl Inbox for Access<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        let failures = &mut self.write("record in inbox")?.failures;
-        let intake = failures.intake(handler, event_id, key);
-        Ok(failures.record(handler, event_id, intake))
+        self.intake("record in inbox", handler, event_id, |tables| tables.intake(handler, event_id, key))
     }
 
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
-        let failures = &mut self.write("record replayed in inbox")?.failures;
-        let intake = failures.intake_replayed(handler, event);
-        Ok(failures.record(handler, event.id, intake))
+        let known = |tables: &FailureTables| tables.intake_replayed(handler, event);
+        self.intake("record replayed in inbox", handler, event.id, known)
     }
 }
 

@@ -43,6 +43,14 @@ pub fn cases() -> Vec<Case> {
         super::relays::cases(),
         super::group_positions::cases(),
         super::leases::cases(),
+        super::parking::cases(),
+        super::lanes::cases(),
+        super::take::cases(),
+        super::parking_crowd::cases(),
+        super::dead_letters::cases(),
+        super::dead_letter_lists::cases(),
+        super::crash_marks::cases(),
+        super::replays::cases(),
     ]
     .concat()
 }

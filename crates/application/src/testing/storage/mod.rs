@@ -24,19 +24,28 @@ mod case;
 
 mod achievements;
 mod activities;
+mod crash_marks;
+mod dead_letter_lists;
+mod dead_letters;
+mod failures;
 mod fixture;
 mod group_positions;
 mod idempotency;
 mod inbox;
 mod journal;
+mod lanes;
 mod leaderboards;
 mod leases;
 mod notifications;
 mod outbox;
+mod parking;
+mod parking_crowd;
 mod period_statistics;
 mod queries;
 mod relays;
+mod replays;
 mod samples;
+mod take;
 mod unit_of_work;
 mod users;
 

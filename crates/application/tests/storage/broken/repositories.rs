@@ -38,16 +38,33 @@ impl Outbox for StrippedOutbox<'_> {
     }
 }
 
-pub(super) struct ForgetfulInbox<'a>(pub(super) Box<dyn Inbox + 'a>);
+/// An inbox with a defect.
+pub(super) struct BrokenInbox<'a> {
+    pub(super) inner: Box<dyn Inbox + 'a>,
+    pub(super) defect: Defect,
+}
+
+impl BrokenInbox<'_> {
+    fn told(&self, intake: Intake) -> Intake {
+        match self.defect {
+            Defect::InboxAlwaysTrue => Intake::New,
+            Defect::NeverBehind if intake == Intake::Behind => Intake::New,
+            _ => intake,
+        }
+    }
+}
 
 #[async_trait]
-impl Inbox for ForgetfulInbox<'_> {
+impl Inbox for BrokenInbox<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.0.record(handler, event_id, key).await.map(|_| Intake::New)
+        self.inner.record(handler, event_id, key).await.map(|intake| self.told(intake))
     }
 
-    async fn record_replayed(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.0.record_replayed(handler, event_id, key).await.map(|_| Intake::New)
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        if self.defect == Defect::ReplayedBehindAll {
+            return self.inner.record(handler, event.id, &event.partition_key).await;
+        }
+        self.inner.record_replayed(handler, event).await.map(|intake| self.told(intake))
     }
 }
 

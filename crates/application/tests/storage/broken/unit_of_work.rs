@@ -14,9 +14,10 @@ use async_trait::async_trait;
 use futures::FutureExt;
 
 use super::repositories::{
-    BrokenActivities, ClampedTotals, ForgetfulInbox, ForgetfulOutbox, HundredthForgotten, OneFingerprint,
-    SameChangeOnce, StrippedOutbox,
+    BrokenActivities, BrokenInbox, ClampedTotals, ForgetfulOutbox, HundredthForgotten, OneFingerprint, SameChangeOnce,
+    StrippedOutbox,
 };
+use super::{BrokenParking, parking::BrokenTaking};
 
 /// What is wrong with a unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +48,27 @@ pub(crate) enum Defect {
     IgnoresFingerprints,
     /// The hundredth activity is not a milestone.
     ForgetsTheHundredth,
+    /// Nothing comes behind anything.
+    NeverBehind,
+    /// What is replayed comes behind everything, as if it came from the broker.
+    ReplayedBehindAll,
+    /// None but that of a parking store.
+    OfParking,
 }
 
 /// Begins units of work with a defect.
 pub(crate) struct BrokenFactory {
     pub(crate) inner: Arc<dyn UnitOfWorkFactory<dyn Repositories>>,
     pub(crate) defect: Defect,
+    /// The defect of a parking store that its parking shares.
+    pub(crate) parking: Option<Arc<BrokenParking>>,
 }
 
 #[async_trait]
 impl UnitOfWorkFactory<dyn Repositories> for BrokenFactory {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Repositories>, StorageError> {
         let inner = self.inner.begin(options).await?;
-        Ok(Box::new(BrokenUnitOfWork { inner: Some(inner), defect: self.defect }))
+        Ok(Box::new(BrokenUnitOfWork { inner: Some(inner), defect: self.defect, parking: self.parking.clone() }))
     }
 }
 
@@ -67,6 +76,7 @@ struct BrokenUnitOfWork {
     /// There until the end.
     inner: Option<Box<dyn Repositories>>,
     defect: Defect,
+    parking: Option<Arc<BrokenParking>>,
 }
 
 impl BrokenUnitOfWork {
@@ -99,11 +109,21 @@ impl UnitOfWork for BrokenUnitOfWork {
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
         let defect = self.defect;
         let inner = self.inner().inbox();
-        if defect == Defect::InboxAlwaysTrue { Box::new(ForgetfulInbox(inner)) } else { inner }
+        match defect {
+            Defect::InboxAlwaysTrue | Defect::NeverBehind | Defect::ReplayedBehindAll => {
+                Box::new(BrokenInbox { inner, defect })
+            }
+            _ => inner,
+        }
     }
 
     fn parking(&mut self) -> Box<dyn Parking + '_> {
-        self.inner().parking()
+        let store = self.parking.clone();
+        let inner = self.inner().parking();
+        match store {
+            Some(store) => Box::new(BrokenTaking { inner, store }),
+            None => inner,
+        }
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

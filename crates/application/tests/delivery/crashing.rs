@@ -1,0 +1,128 @@
+//! An event whose handler ends the process is recognised, and innocent ones are not blamed for it.
+
+use std::{future::pending, time::Duration};
+
+use activelog_application::{
+    ports::{CrashMarks, DeadLetterFilter, DeadLetters, DeathReason},
+    testing::FakeStorage,
+};
+use uuid::Uuid;
+
+use crate::{
+    setting::{Differences, Doer, Running, effects, guard, happened, run_guarded, until},
+    stream::acked,
+};
+use std::sync::Arc;
+
+/// Never answers for `key`, so that the test can end the process in the middle of it.
+fn deadly(key: &'static str) -> Arc<Doer> {
+    Doer::doing("deadly", move |event, _| {
+        Box::pin(async move {
+            if event.key == key {
+                pending::<()>().await;
+            }
+            Ok(())
+        })
+    })
+}
+
+async fn worker(storage: &Arc<FakeStorage>, handler: &Arc<Doer>, run: u128) -> Running {
+    let guard = guard(storage, run).await;
+    run_guarded(storage, &[handler], Differences::default(), Some(&guard))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_ends_the_process_again_and_again_becomes_a_dead_letter() {
+    let storage = FakeStorage::new();
+    let handler = deadly("bad");
+    let (bad, good) = (happened("bad", 1), happened("good", 1));
+    let mut run = 0;
+    loop {
+        run += 1;
+        assert!(run < 10, "it is not recognised");
+        let worker = worker(&storage, &handler, run).await;
+        // What was not acknowledged comes again.
+        worker.feed.deliver(vec![("bad", bad.clone()), ("good", good.clone())]);
+        let before = handler.calls().iter().filter(|call| *call == "bad/1").count();
+        until("it is handled or given up", async || {
+            let calls = handler.calls().iter().filter(|call| *call == "bad/1").count();
+            calls > before || worker.feed.log.settled().contains(&acked("bad"))
+        })
+        .await;
+        if worker.feed.log.settled().contains(&acked("bad")) {
+            worker.feed.log.until(&[acked("good")]).await;
+            break;
+        }
+        worker.kill().await;
+    }
+    // The first crash finds nobody suspecting it; each of the others leaves a mark.
+    assert_eq!(run, 5);
+    let dead =
+        DeadLetters::list(&storage.failures(), &DeadLetterFilter::default(), None, 10).await.expect("a list").items;
+    assert_eq!((dead.len(), dead[0].death.reason), (1, DeathReason::Crashed));
+    assert!(dead[0].death.failures.error.contains("3 times"), "{:?}", dead[0]);
+    assert_eq!(effects(&storage), ["deadly:good/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn kills_from_outside_blame_nobody() {
+    let storage = FakeStorage::new();
+    let handler = Doer::doing("slow", |_, _| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(())
+        })
+    });
+    let events: Vec<_> = (0..40).map(|n| happened(&format!("k{n}"), 1)).collect();
+    for run in 1..=30 {
+        let worker = worker(&storage, &handler, run).await;
+        worker.feed.deliver(events.iter().map(|event| ("event", event.clone())).collect());
+        tokio::time::sleep(Duration::from_millis(u64::from(fastrand::u8(20..250)))).await;
+        worker.kill().await;
+    }
+    let last = worker(&storage, &handler, 99).await;
+    last.feed.deliver(events.iter().map(|event| ("event", event.clone())).collect());
+    until("all are taken", async || effects(&storage).len() == events.len()).await;
+    assert_eq!(storage.failures().count(&DeadLetterFilter::default()).await.expect("a count"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ended_in_order_leaves_the_next_confident() {
+    let storage = FakeStorage::new();
+    let first = guard(&storage, 1).await;
+    assert!(!first.is_cautious());
+    first.end().await.expect("it is noted");
+    assert!(!guard(&storage, 2).await.is_cautious());
+    // The second did not end in order.
+    assert!(guard(&storage, 3).await.is_cautious());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_beside_is_no_reason_for_caution_for_long() {
+    let storage = FakeStorage::new();
+    let first = guard(&storage, 1).await;
+    let second = guard(&storage, 2).await;
+    assert!(second.is_cautious(), "it cannot know yet");
+    first.keep().await.expect("it is noted");
+    second.keep().await.expect("it is noted");
+    assert!(!second.is_cautious());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_early_is_dealt_with_after_a_while_and_its_notes_go() {
+    let storage = FakeStorage::new();
+    let _killed = guard(&storage, 1).await;
+    let second = guard(&storage, 2).await;
+    let handler = Doer::new("one");
+    let worker = run_guarded(&storage, &[&handler], Differences::default(), Some(&second));
+    worker.feed.deliver(vec![("a1", happened("a", 1))]);
+    worker.feed.log.until(&[acked("a1")]).await;
+    assert!(!second.is_cautious(), "its window has passed");
+    let runs = async || storage.failures().runs("group").await.expect("a list").len();
+    second.keep().await.expect("it is noted");
+    assert_eq!(runs().await, 2, "not yet");
+    tokio::time::advance(Duration::from_secs(601)).await;
+    second.keep().await.expect("it is noted");
+    assert_eq!(storage.failures().runs("group").await.expect("a list")[0].0, Uuid::from_u128(2));
+    assert_eq!(runs().await, 1);
+}
