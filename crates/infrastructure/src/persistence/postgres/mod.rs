@@ -9,24 +9,33 @@
 
 mod achievement_repository;
 mod activity_repository;
+mod burial;
+mod crash_marks;
 mod database;
+mod dead_letters;
 #[cfg(feature = "fault-injection")]
 mod effect_ledger;
 mod envelope;
 mod error;
+mod failure_rows;
 mod figures;
 mod group_positions;
 mod idempotency;
 mod inbox;
 mod journal;
+mod lane_claims;
 mod leaderboard_repository;
 mod lease_store;
 mod migrations;
 mod notification_repository;
 mod options;
 mod outbox;
+mod parked_lanes;
+mod parking;
+mod parking_store;
 mod period_statistics_repository;
 mod queries;
+mod replays;
 mod rows;
 mod session;
 mod unit_of_work;

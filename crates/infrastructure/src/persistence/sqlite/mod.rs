@@ -12,10 +12,14 @@
 
 mod achievement_repository;
 mod activity_repository;
+mod burial;
+mod crash_marks;
 mod database;
+mod dead_letters;
 #[cfg(feature = "fault-injection")]
 mod effect_ledger;
 mod error_mapping;
+mod failure_rows;
 mod group;
 mod idempotency;
 mod inbox;
@@ -25,8 +29,12 @@ mod lease_store;
 mod notification_repository;
 mod options;
 mod outbox;
+mod parked_lanes;
+mod parking;
+mod parking_store;
 mod period_statistics_repository;
 mod queries;
+mod replays;
 mod rows;
 mod schema;
 mod session;

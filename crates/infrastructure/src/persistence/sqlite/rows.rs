@@ -20,7 +20,7 @@ pub(super) const ACTIVITY: &str = "id, user_id, activity_type, title, descriptio
 pub(super) const NOTIFICATION: &str = "id, user_id, kind, message, created_at, read_at";
 
 /// A stored value is not what it should be.
-fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+pub(super) fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
@@ -28,7 +28,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Err
     Timestamp::from_microsecond(row.try_get(column)?).map_err(invalid)
 }
 
-fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_microsecond).transpose().map_err(invalid)
 }
 
