@@ -61,8 +61,7 @@ impl UnitOfWork for SqliteUnitOfWork {
     }
 
     async fn rollback(self: Box<Self>) {
-        // The writer undoes it before anybody else gets the connection.
-        drop(self);
+        self.unit.rollback().await;
     }
 }
 
