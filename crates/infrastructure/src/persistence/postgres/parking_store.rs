@@ -210,7 +210,7 @@ impl ParkingStore for PgDatabase {
     async fn depth(&self) -> Result<ParkingDepth, StorageError> {
         const OPERATION: &str = "measure parking";
         let query = sqlx::query(
-            "SELECT (SELECT count(*) FROM (SELECT FROM parked ORDER BY place LIMIT 100000) AS some), \
+            "SELECT (SELECT count(*) FROM (SELECT FROM parked ORDER BY place LIMIT 100000) AS counted), \
              (SELECT count(*) FROM parked_lanes WHERE holders > 0)",
         );
         let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
