@@ -286,6 +286,10 @@ async fn new_worker(
     if config.webhooks.enabled {
         handled = webhook::handlers::register(handled);
     }
+    #[cfg(feature = "fault-injection")]
+    {
+        handled = crate::fault_injection::register(handled);
+    }
     let routes = handled.build()?;
     let mut consumed = routes.within(&machine.layer());
     let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use activelog_domain::{
-    activity::{Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Duration, Title},
+    activity::{Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Duration, Tags, Title},
     event::{DomainEvent, EventEnvelope},
     notification::Notification,
     user::{Actor, UserId},
