@@ -13,6 +13,10 @@ mod fencing;
 mod fixture;
 #[path = "postgres/journal.rs"]
 mod journal;
+#[path = "postgres/many_failures.rs"]
+mod many_failures;
+#[path = "postgres/parking.rs"]
+mod parking;
 #[path = "postgres/poisoning.rs"]
 mod poisoning;
 #[path = "postgres/projections.rs"]

@@ -10,7 +10,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use activelog_application::{
     activity::ports::{Queries, Repositories},
-    ports::{GroupPositions, Journal, LeaseStore, OutboxStore, UnitOfWorkFactory},
+    ports::{
+        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
+        UnitOfWorkFactory,
+    },
     testing::{
         MemoryRepositories,
         memory_storage::MemoryStorage,
@@ -81,7 +84,7 @@ impl StorageFixture for Made {
 async fn memory() -> Result<Option<Storage>, String> {
     let toolkit = MemoryStorage::new();
     let repositories = MemoryRepositories::relayed_by(toolkit.clone());
-    Ok(Some(of_database(toolkit, repositories, ())))
+    Ok(Some(of_database(toolkit, repositories.failures(), repositories, ())))
 }
 
 /// A SQLite file of its own.
@@ -95,7 +98,7 @@ async fn sqlite() -> Result<Option<Storage>, String> {
     let options = SqliteOptions::new(folder.path().join("storage.sqlite"));
     let database = SqliteDatabase::open(options, Arc::new(SystemClock)).await.map_err(|e| e.to_string())?;
     database.migrate().await.map_err(|e| e.to_string())?;
-    Ok(Some(of_database(database.clone(), database, folder)))
+    Ok(Some(of_database(database.clone(), database.clone(), database, folder)))
 }
 
 /// A PostgreSQL database of its own.
@@ -109,13 +112,14 @@ async fn postgres() -> Result<Option<Storage>, String> {
     let options = PgOptions::new(&url).map_err(|e| e.to_string())?;
     let database = PgDatabase::connect(options, Arc::new(SystemClock)).await.map_err(|e| e.to_string())?;
     database.migrate().await.map_err(|e| e.to_string())?;
-    Ok(Some(of_database(database.clone(), database, ())))
+    Ok(Some(of_database(database.clone(), database.clone(), database, ())))
 }
 
 /// Every port on these; `keep` lives as long as the storage.
-fn of_database<T, R, K>(toolkit: T, repositories: R, keep: K) -> Storage
+fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) -> Storage
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
+    F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
     R: UnitOfWorkFactory<dyn Repositories> + Queries + Clone,
     K: Send + Sync + 'static,
 {
@@ -125,6 +129,10 @@ where
         journal: Arc::new(toolkit.clone()),
         positions: Arc::new(toolkit.clone()),
         leases: Arc::new(toolkit),
+        parking: Arc::new(failures.clone()),
+        dead_letters: Arc::new(failures.clone()),
+        crash_marks: Arc::new(failures.clone()),
+        replays: Arc::new(failures),
         queries: Arc::new(repositories),
         lease_time: LeaseTime::Real,
         keep: Arc::new(keep),

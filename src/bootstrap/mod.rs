@@ -5,6 +5,7 @@ mod announcement;
 mod application;
 mod broker;
 mod dispatch;
+mod failures;
 mod health;
 mod lifecycle;
 mod options;

@@ -204,6 +204,7 @@ fn http_state(application: &Application, health: ProcessHealth) -> HttpState {
         queries: application.storage.queries.clone(),
         journal: application.storage.journal.clone(),
         outbox: application.storage.outbox.clone(),
+        failures: application.failed_events(),
         clock: application.clock.clone(),
         ids: application.ids.clone(),
         health: Arc::new(health),

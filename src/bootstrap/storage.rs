@@ -2,7 +2,10 @@ use std::{path::Path, sync::Arc};
 
 use activelog_application::{
     activity::ports::{Queries, Repositories},
-    ports::{Clock, GroupPositions, Journal, LeaseStore, OutboxStore, Signal, UnitOfWorkFactory},
+    ports::{
+        Clock, CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
+        Signal, UnitOfWorkFactory,
+    },
 };
 use futures::future::BoxFuture;
 
@@ -22,6 +25,14 @@ pub struct Storage {
     pub positions: Arc<dyn GroupPositions>,
     /// Who owns which partition.
     pub leases: Arc<dyn LeaseStore>,
+    /// Events that wait for another attempt.
+    pub parking: Arc<dyn ParkingStore>,
+    /// Events that were given up on.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Which events end the process.
+    pub crash_marks: Arc<dyn CrashMarks>,
+    /// Replays of the journal.
+    pub replays: Arc<dyn Replays>,
     /// Reads, for showing.
     pub queries: Arc<dyn Queries>,
     /// Rings when this process has recorded events.
@@ -96,6 +107,10 @@ async fn open_sqlite(
         journal: shared.clone(),
         positions: shared.clone(),
         leases: shared.clone(),
+        parking: shared.clone(),
+        dead_letters: shared.clone(),
+        crash_marks: shared.clone(),
+        replays: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();
@@ -137,6 +152,10 @@ async fn open_postgres(
         journal: shared.clone(),
         positions: shared.clone(),
         leases: shared.clone(),
+        parking: shared.clone(),
+        dead_letters: shared.clone(),
+        crash_marks: shared.clone(),
+        replays: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();

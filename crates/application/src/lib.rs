@@ -5,6 +5,7 @@
 //! - [`orchestrator`]: many use cases, one transaction.
 //! - [`relay`]: outbox to broker and journal.
 //! - [`delivery`]: between broker and handler.
+//! - [`failures`]: what an operator does about failed events.
 //! - [`activity`]: the use cases and event handlers of the activity log.
 //! - `testing` (feature `testing`): conformance suites and fakes.
 //!
@@ -12,6 +13,7 @@
 
 pub mod activity;
 pub mod delivery;
+pub mod failures;
 pub mod orchestrator;
 pub mod ports;
 pub mod relay;

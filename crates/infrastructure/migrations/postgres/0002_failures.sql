@@ -1,5 +1,8 @@
 -- Events that a handler has failed to take, and those behind them: a lane per handler and partition key.
 
+-- One sequence for all lanes: a lane that comes again must not give out an epoch it has given before.
+CREATE SEQUENCE lane_epochs;
+
 CREATE TABLE parked_lanes (
     handler        text COLLATE "C" NOT NULL,
     partition_key  text COLLATE "C" NOT NULL,
@@ -12,8 +15,10 @@ CREATE TABLE parked_lanes (
     -- How many dead letters it waits for.
     holders        integer NOT NULL DEFAULT 0,
     PRIMARY KEY (handler, partition_key)
-);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX parked_lanes_by_due ON parked_lanes (handler, due_at) WHERE holders = 0;
+CREATE INDEX parked_lanes_claimed ON parked_lanes (handler) WHERE claimed_until IS NOT NULL;
+CREATE INDEX parked_lanes_held ON parked_lanes (handler) WHERE holders > 0;
 
 -- attempts is 0 and the rest of the failure NULL for an event that only waits behind another.
 CREATE TABLE parked (
@@ -40,9 +45,13 @@ CREATE TABLE parked (
     tracestate       text COLLATE "C",
     data             bytea NOT NULL,
     UNIQUE (handler, event_id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX parked_by_lane ON parked (handler, partition_key, place);
-CREATE INDEX parked_by_subject ON parked (subject, place);
+-- For replays of the journal: whether an earlier event of a subject is parked.
+CREATE INDEX parked_by_sequence ON parked (handler, subject, sequence);
+-- What lists filter by, in their order, so that a filter that few events pass does not read all of them in full.
+CREATE INDEX parked_by_place ON parked (place, handler, name);
+CREATE INDEX parked_by_subject ON parked (subject, place, handler, name);
 
 -- place is where it was, and will be again when it is replayed. earlier is a JSON array of the deaths before the last.
 CREATE TABLE dead_letters (
@@ -76,10 +85,13 @@ CREATE TABLE dead_letters (
     data             bytea NOT NULL,
     UNIQUE (handler, event_id)
 );
-CREATE INDEX dead_letters_by_state ON dead_letters (state, id);
-CREATE INDEX dead_letters_by_handler ON dead_letters (handler, id);
-CREATE INDEX dead_letters_by_name ON dead_letters (name, id);
-CREATE INDEX dead_letters_by_subject ON dead_letters (subject, id);
+-- As for parked events.
+CREATE INDEX dead_letters_by_id ON dead_letters (id, state, handler, name, reason, died_at);
+CREATE INDEX dead_letters_by_subject ON dead_letters (subject, id, state, handler, name, reason, died_at);
+-- For replays of the journal: whether an earlier event of a subject is waited for.
+CREATE INDEX dead_letters_holding ON dead_letters (handler, subject, sequence) WHERE holds;
+-- Those that may be pruned.
+CREATE INDEX dead_letters_settled ON dead_letters (changed_at) WHERE state IN ('replayed', 'discarded');
 
 -- Marks of attempts that may end the process; one that stays was left by a process that ended.
 CREATE TABLE crash_marks (
@@ -88,14 +100,14 @@ CREATE TABLE crash_marks (
     marks      integer NOT NULL,
     marked_at  timestamptz NOT NULL,
     PRIMARY KEY (handler, event_id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE worker_runs (
     group_name  text COLLATE "C" NOT NULL,
     run         uuid NOT NULL,
     seen_at     timestamptz NOT NULL,
     PRIMARY KEY (group_name, run)
-);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Replays of the journal that have begun and not ended. cursor is a JSON array of positions; NULL while clearing.
 CREATE TABLE handler_replays (

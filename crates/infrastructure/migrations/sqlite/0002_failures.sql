@@ -1,5 +1,11 @@
 -- Events that a handler has failed to take, and those behind them: a lane per handler and partition key.
 
+-- The last epoch that any lane was given: a lane that comes again must not give out an epoch it has given before. One row.
+CREATE TABLE lane_epochs (
+    last  INTEGER NOT NULL
+) STRICT;
+INSERT INTO lane_epochs (last) VALUES (0);
+
 CREATE TABLE parked_lanes (
     handler        TEXT NOT NULL,
     partition_key  TEXT NOT NULL,
@@ -14,6 +20,8 @@ CREATE TABLE parked_lanes (
     PRIMARY KEY (handler, partition_key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX parked_lanes_by_due ON parked_lanes (handler, due_at) WHERE holders = 0;
+CREATE INDEX parked_lanes_claimed ON parked_lanes (handler) WHERE claimed_until IS NOT NULL;
+CREATE INDEX parked_lanes_held ON parked_lanes (handler) WHERE holders > 0;
 
 -- attempts is 0 and the rest of the failure NULL for an event that only waits behind another.
 CREATE TABLE parked (
@@ -42,7 +50,11 @@ CREATE TABLE parked (
     UNIQUE (handler, event_id)
 ) STRICT;
 CREATE INDEX parked_by_lane ON parked (handler, partition_key, place);
-CREATE INDEX parked_by_subject ON parked (subject, place);
+-- For replays of the journal: whether an earlier event of a subject is parked.
+CREATE INDEX parked_by_sequence ON parked (handler, subject, sequence);
+-- What lists filter by, in their order, so that a filter that few events pass does not read all of them in full.
+CREATE INDEX parked_by_place ON parked (place, handler, name);
+CREATE INDEX parked_by_subject ON parked (subject, place, handler, name);
 
 -- place is where it was, and will be again when it is replayed. earlier is a JSON array of the deaths before the last.
 CREATE TABLE dead_letters (
@@ -76,10 +88,13 @@ CREATE TABLE dead_letters (
     data             BLOB NOT NULL,
     UNIQUE (handler, event_id)
 ) STRICT;
-CREATE INDEX dead_letters_by_state ON dead_letters (state, id);
-CREATE INDEX dead_letters_by_handler ON dead_letters (handler, id);
-CREATE INDEX dead_letters_by_name ON dead_letters (name, id);
-CREATE INDEX dead_letters_by_subject ON dead_letters (subject, id);
+-- As for parked events.
+CREATE INDEX dead_letters_by_id ON dead_letters (id, state, handler, name, reason, died_at);
+CREATE INDEX dead_letters_by_subject ON dead_letters (subject, id, state, handler, name, reason, died_at);
+-- For replays of the journal: whether an earlier event of a subject is waited for.
+CREATE INDEX dead_letters_holding ON dead_letters (handler, subject, sequence) WHERE holds = 1;
+-- Those that may be pruned.
+CREATE INDEX dead_letters_settled ON dead_letters (changed_at) WHERE state IN ('replayed', 'discarded');
 
 -- Marks of attempts that may end the process; one that stays was left by a process that ended.
 CREATE TABLE crash_marks (

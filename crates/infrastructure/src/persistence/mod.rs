@@ -1,6 +1,8 @@
 //! Persistence: one folder per database, the same files in each, the same suite for both.
 
 mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod failures;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

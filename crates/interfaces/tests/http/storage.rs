@@ -8,8 +8,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Outbox, StorageError, StorageErrorKind, TransactionOptions, UnitOfWork,
-        UnitOfWorkFactory,
+        CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, StorageErrorKind, TransactionOptions,
+        UnitOfWork, UnitOfWorkFactory,
     },
     testing::{Gate, MemoryRepositories},
 };
@@ -66,6 +66,10 @@ impl UnitOfWork for Troubled {
 
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
         self.inner.inbox()
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
+        self.inner.parking()
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

@@ -57,8 +57,12 @@ pub(super) fn bind(query: PgQuery, events: &[&EventEnvelope]) -> PgQuery {
 
 /// Binds `$1` to `$15`: the one event's partition and columns.
 pub(super) fn bind_one(query: PgQuery, event: &EventEnvelope) -> PgQuery {
+    bind_envelope(query.bind(stored_partition(partition_of(&event.partition_key).0)), event)
+}
+
+/// Binds the next fourteen: the event's columns.
+pub(super) fn bind_envelope(query: PgQuery, event: &EventEnvelope) -> PgQuery {
     query
-        .bind(stored_partition(partition_of(&event.partition_key).0))
         .bind(event.id)
         .bind(event.name.as_str())
         .bind(integer(event.version))

@@ -1,20 +1,103 @@
-use activelog_application::ports::{Inbox, StorageError};
+use activelog_application::ports::{Inbox, Intake, StorageError};
+use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use super::unit_of_work::PgUnitOfWork;
+use super::{
+    rows::{Columns, signed},
+    session::PgQuery,
+    unit_of_work::PgUnitOfWork,
+};
 
 /// The inbox on PostgreSQL.
 pub(super) struct PgInbox<'u>(pub(super) &'u mut PgUnitOfWork);
 
+/// How often what is in an event's way may be gone by the time it is looked for.
+const ATTEMPTS: usize = 3;
+
+/// The statements for one way of taking an event: handler `$1`, event `$2`, and what the condition needs.
+struct Taking {
+    /// Records it at the last parameter, unless it was given up on or something is in its way. The unique index makes the second of two
+    /// transactions wait for the end of the first.
+    record: &'static str,
+    /// Whether it is known, and whether something is in its way.
+    look: &'static str,
+}
+
+macro_rules! taking {
+    ($condition:literal, $now:literal) => {
+        Taking {
+            record: concat!(
+                "INSERT INTO inbox (handler, event_id, taken_at) SELECT $1, $2, ",
+                $now,
+                " WHERE NOT EXISTS (SELECT FROM dead_letters WHERE handler = $1 AND event_id = $2 AND state <> 'replayed') AND NOT ",
+                $condition,
+                " ON CONFLICT DO NOTHING"
+            ),
+            look: concat!(
+                "SELECT EXISTS (SELECT FROM inbox WHERE handler = $1 AND event_id = $2) \
+                 OR EXISTS (SELECT FROM parked WHERE handler = $1 AND event_id = $2) \
+                 OR EXISTS (SELECT FROM dead_letters WHERE handler = $1 AND event_id = $2 AND state <> 'replayed'), ",
+                $condition
+            ),
+        }
+    };
+}
+
+/// What is delivered waits for the lane of its key, `$3`, and for a replay.
+const DELIVERED: Taking = taking!(
+    "(EXISTS (SELECT FROM parked_lanes WHERE handler = $1 AND partition_key = $3) \
+     OR EXISTS (SELECT FROM handler_replays WHERE handler = $1))",
+    "$4"
+);
+
+/// What is replayed waits for events of its subject, `$3`, with a lower sequence than `$4`.
+const REPLAYED: Taking = taking!(
+    "(EXISTS (SELECT FROM parked WHERE handler = $1 AND subject = $3 AND sequence < $4) \
+     OR EXISTS (SELECT FROM dead_letters WHERE handler = $1 AND subject = $3 AND sequence < $4 AND holds))",
+    "$5"
+);
+
 #[async_trait]
 impl Inbox for PgInbox<'_> {
-    async fn record(&mut self, handler: &str, event_id: Uuid) -> Result<bool, StorageError> {
-        // The unique index makes the second of two transactions wait for the end of the first.
-        let query =
-            sqlx::query("INSERT INTO inbox (handler, event_id, taken_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
-        let query = query.bind(handler).bind(event_id).bind(self.0.shared.clock.now().to_sqlx());
-        Ok(self.0.session.execute("record in inbox", query).await? == 1)
+    async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
+        self.take_in(&DELIVERED, |sql| sqlx::query(sql).bind(handler).bind(event_id).bind(key)).await
+    }
+
+    async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
+        self.take_in(&REPLAYED, |sql| {
+            let query = sqlx::query(sql).bind(handler).bind(event.id);
+            query.bind(event.subject.as_str()).bind(signed(event.sequence))
+        })
+        .await
+    }
+}
+
+impl PgInbox<'_> {
+    /// Records the event; only when that records nothing, looks for what is in the way. Others may clear it away in between: then it is
+    /// tried again.
+    async fn take_in(
+        &mut self,
+        taking: &Taking,
+        bind: impl Fn(&'static str) -> PgQuery + Send + Sync,
+    ) -> Result<Intake, StorageError> {
+        const OPERATION: &str = "record in inbox";
+        let now = self.0.shared.clock.now().to_sqlx();
+        for _ in 0..ATTEMPTS {
+            if self.0.session.execute(OPERATION, bind(taking.record).bind(now)).await? == 1 {
+                return Ok(Intake::New);
+            }
+            let row = self.0.session.one(OPERATION, bind(taking.look)).await?;
+            let mut columns = Columns::of(&row, OPERATION);
+            let (known, blocked): (bool, bool) = (columns.take()?, columns.take()?);
+            if known {
+                return Ok(Intake::AlreadyTaken);
+            }
+            if blocked {
+                break;
+            }
+        }
+        Ok(Intake::Behind)
     }
 }

@@ -6,8 +6,8 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        CommitError, IdempotencyStore, Inbox, Isolation, Outbox, StorageError, StorageErrorKind, TransactionOptions,
-        UnitOfWork, UnitOfWorkFactory,
+        CommitError, IdempotencyStore, Inbox, Isolation, Outbox, Parking, StorageError, StorageErrorKind,
+        TransactionOptions, UnitOfWork, UnitOfWorkFactory,
     },
 };
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use super::{
     notification_repository::PgNotificationRepository,
     options::{SERVER_LIMIT, lock_limit},
     outbox::PgOutbox,
+    parking::PgParking,
     period_statistics_repository::PgPeriodStatisticsRepository,
     session::Session,
     user_repository::PgUserRepository,
@@ -43,14 +44,18 @@ pub struct PgUnitOfWork {
 #[async_trait]
 impl UnitOfWorkFactory<dyn Repositories> for PgDatabase {
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Repositories>, StorageError> {
+        self.begin_work(options).await.map(|unit| Box::new(unit) as Box<dyn Repositories>)
+    }
+}
+
+impl PgDatabase {
+    /// Begins a transaction on a connection for units of work.
+    pub(super) async fn begin_work(&self, options: TransactionOptions) -> Result<PgUnitOfWork, StorageError> {
         let shared = Arc::clone(&self.shared);
         // In a task of its own, so that a caller who leaves costs no connection: the task still gets the answer to BEGIN,
         // and the session it then drops rolls back.
         let begun = tokio::spawn(async move { begin(shared, options).await }).await;
-        match begun {
-            Ok(unit) => unit.map(|unit| Box::new(unit) as Box<dyn Repositories>),
-            Err(error) => Err(StorageError::new(StorageErrorKind::Other, "begin transaction", error)),
-        }
+        begun.unwrap_or_else(|error| Err(StorageError::new(StorageErrorKind::Other, "begin transaction", error)))
     }
 }
 
@@ -96,6 +101,10 @@ impl UnitOfWork for PgUnitOfWork {
 
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
         Box::new(PgInbox(self))
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
+        Box::new(PgParking(self))
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

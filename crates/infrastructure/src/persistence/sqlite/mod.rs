@@ -12,8 +12,12 @@
 
 mod achievement_repository;
 mod activity_repository;
+mod burial;
+mod crash_marks;
 mod database;
+mod dead_letters;
 mod error_mapping;
+mod failure_rows;
 mod group;
 mod idempotency;
 mod inbox;
@@ -23,8 +27,12 @@ mod lease_store;
 mod notification_repository;
 mod options;
 mod outbox;
+mod parked_lanes;
+mod parking;
+mod parking_store;
 mod period_statistics_repository;
 mod queries;
+mod replays;
 mod rows;
 mod schema;
 mod session;

@@ -3,7 +3,7 @@ use std::error::Error;
 use activelog_application::ports::{JournalEntry, OutboxEntry, Partition};
 use activelog_domain::{
     achievement::{Achievement, Earned},
-    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tags, Title},
     event::{EventEnvelope, TraceContext},
     notification::Notification,
     statistics::{Figures, Period, PeriodStatistics},
@@ -14,13 +14,13 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 /// The columns [`activity`] reads.
 pub(super) const ACTIVITY: &str = "id, user_id, activity_type, title, description, duration_minutes, distance_metres, \
-     calories_burned, notes, activity_date, version, created_at, updated_at";
+     calories_burned, notes, tags, activity_date, version, created_at, updated_at";
 
 /// The columns [`notification`] reads.
 pub(super) const NOTIFICATION: &str = "id, user_id, kind, message, created_at, read_at";
 
 /// A stored value is not what it should be.
-fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+pub(super) fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }
 
@@ -28,7 +28,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, sqlx::Err
     Timestamp::from_microsecond(row.try_get(column)?).map_err(invalid)
 }
 
-fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
+pub(super) fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
     row.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_microsecond).transpose().map_err(invalid)
 }
 
@@ -42,6 +42,11 @@ fn optional_metres(row: &SqliteRow) -> Result<Option<u32>, sqlx::Error> {
 
 pub(super) fn partition(row: &SqliteRow) -> Result<Partition, sqlx::Error> {
     u16::try_from(row.try_get::<i64, _>("partition")?).map(Partition).map_err(invalid)
+}
+
+fn tags(row: &SqliteRow) -> Result<Tags, sqlx::Error> {
+    let labels: Vec<String> = serde_json::from_str(row.try_get("tags")?).map_err(invalid)?;
+    Tags::new(&labels).map_err(invalid)
 }
 
 pub(super) fn activity(row: &SqliteRow) -> Result<Activity, sqlx::Error> {
@@ -63,6 +68,7 @@ pub(super) fn activity(row: &SqliteRow) -> Result<Activity, sqlx::Error> {
             .map_err(invalid)?,
         calories: row.try_get::<Option<i64>, _>("calories_burned")?.map(Calories::new).transpose().map_err(invalid)?,
         notes: row.try_get::<Option<&str>, _>("notes")?.map(Notes::new).transpose().map_err(invalid)?,
+        tags: tags(row)?,
         activity_date: ActivityDate::stored(time(row, "activity_date")?),
         version: unsigned(row, "version")?,
         created_at: time(row, "created_at")?,

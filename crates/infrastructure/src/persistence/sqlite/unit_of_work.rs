@@ -4,7 +4,7 @@ use activelog_application::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{
-        Clock, CommitError, IdempotencyStore, Inbox, Outbox, StorageError, TransactionOptions, UnitOfWork,
+        Clock, CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork,
         UnitOfWorkFactory,
     },
 };
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{
     SqliteDatabase, achievement_repository::SqliteAchievementRepository, activity_repository::SqliteActivityRepository,
     idempotency::SqliteIdempotencyStore, inbox::SqliteInbox, leaderboard_repository::SqliteLeaderboardRepository,
-    notification_repository::SqliteNotificationRepository, outbox::SqliteOutbox,
+    notification_repository::SqliteNotificationRepository, outbox::SqliteOutbox, parking::SqliteParking,
     period_statistics_repository::SqlitePeriodStatisticsRepository, user_repository::SqliteUserRepository,
     write_unit::WriteUnit,
 };
@@ -46,6 +46,10 @@ impl UnitOfWork for SqliteUnitOfWork {
 
     fn inbox(&mut self) -> Box<dyn Inbox + '_> {
         Box::new(SqliteInbox { unit: &mut self.unit, clock: &*self.clock })
+    }
+
+    fn parking(&mut self) -> Box<dyn Parking + '_> {
+        Box::new(SqliteParking { unit: &mut self.unit, clock: &*self.clock })
     }
 
     fn idempotency(&mut self) -> Box<dyn IdempotencyStore + '_> {

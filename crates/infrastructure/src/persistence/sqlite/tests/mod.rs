@@ -4,6 +4,7 @@
 mod files;
 mod group_commit;
 mod journal;
+mod many_failures;
 mod milestones;
 mod several_processes;
 mod support;
