@@ -2,9 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::handlers,
+    backpressure::{PressureGauge, PressureMonitor},
     delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, Retrier, Router, SpanLayer},
     ports::{Broker, Subscription},
-    relay::{Relay, RelayTarget},
+    relay::{Relay, RelayTarget, Scheduler},
+    retention::Keeper,
 };
 use activelog_interfaces::{
     http::{self, HttpState},
@@ -14,7 +16,8 @@ use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth, options,
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
+    housekeeping, options,
 };
 use crate::config::Config;
 
@@ -128,7 +131,10 @@ async fn close(application: &Application, broker: Option<&Broker>) {
 /// The parts of a role, put together and not yet running.
 struct Parts {
     relay: Option<Relay>,
+    scheduler: Option<Scheduler>,
+    keeper: Option<Keeper>,
     worker: Option<Worker>,
+    pressure: Option<PressureMonitor>,
     health: ProcessHealth,
 }
 
@@ -145,8 +151,11 @@ impl Parts {
             broker: broker.clone(),
             relay: None,
             worker: None,
+            pressure: None,
         };
         let (mut relay, mut worker) = (None, None);
+        let pressure = role.has_api().then(|| housekeeping::pressure_monitor(config, application));
+        health.pressure = pressure.as_ref().map(PressureMonitor::gauge);
         if let Some(broker) = broker {
             if role.has_relay() {
                 let part = new_relay(config, application, &broker);
@@ -159,7 +168,9 @@ impl Parts {
                 worker = Some(part);
             }
         }
-        Ok(Self { relay, worker, health })
+        let scheduler = role.has_relay().then(|| housekeeping::scheduler(config, application));
+        let keeper = role.has_relay().then(|| housekeeping::keeper(config, application));
+        Ok(Self { relay, scheduler, keeper, worker, pressure, health })
     }
 
     /// Runs everything until it has stopped. A part that ends without being told to takes the others with it.
@@ -178,12 +189,34 @@ impl Parts {
                 anyhow::Ok(())
             });
         }
+        if let Some(scheduler) = self.scheduler {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                scheduler.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
+        if let Some(keeper) = self.keeper {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                keeper.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
+        let gauge = self.pressure.as_ref().map(PressureMonitor::gauge).unwrap_or_default();
+        if let Some(pressure) = self.pressure {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                pressure.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
         if let Some(worker) = self.worker {
             let Lifecycle { stop, hard_stop } = lifecycle.clone();
             parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
         }
         if let Some(listener) = listener {
-            let router = http::router(http_state(application, self.health), options::http(&config.server));
+            let router = http::router(http_state(application, self.health, gauge), options::http(&config.server));
             let stop = lifecycle.stop.clone();
             parts.spawn(
                 async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") },
@@ -198,15 +231,17 @@ impl Parts {
     }
 }
 
-fn http_state(application: &Application, health: ProcessHealth) -> HttpState {
+fn http_state(application: &Application, health: ProcessHealth, pressure: PressureGauge) -> HttpState {
     HttpState {
         log: application.log.clone(),
         queries: application.storage.queries.clone(),
         journal: application.storage.journal.clone(),
         outbox: application.storage.outbox.clone(),
+        failures: application.failed_events(),
         clock: application.clock.clone(),
         ids: application.ids.clone(),
         health: Arc::new(health),
+        pressure,
     }
 }
 

@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::{ActivityLog, handlers, ports::Repositories},
+    backpressure::PressureGauge,
     delivery::{
         Consumer, ConsumerOptions, CrashGuard, FailureMachine, FailurePolicy, Policies, Retrier, RetrierOptions,
         Router, SpanLayer,
     },
+    failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{AfterDeadLetter, Clock, EventPublisher, IdGenerator, OutboxStore, ParkingStore, Subscription},
     relay::{Relay, RelayOptions, RelayTarget},
@@ -128,10 +130,12 @@ impl Application {
             log: ActivityLog::new(orchestrator).expect("chains that fit together"),
             queries: shared.clone(),
             journal: shared.clone(),
-            outbox: shared,
+            outbox: shared.clone(),
+            failures: FailedEvents::new(shared.clone(), shared),
             clock,
             ids,
             health: Arc::new(NoComponents),
+            pressure: PressureGauge::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
