@@ -11,7 +11,8 @@ use std::{process::ExitCode, sync::Arc};
 use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{
-        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays, UnitOfWorkFactory,
+        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
+        UnitOfWorkFactory,
     },
     testing::{
         MemoryRepositories,

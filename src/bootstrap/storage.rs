@@ -3,8 +3,8 @@ use std::{path::Path, sync::Arc};
 use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{
-        Clock, CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays, Signal,
-        UnitOfWorkFactory,
+        Clock, CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
+        Signal, UnitOfWorkFactory,
     },
 };
 use futures::future::BoxFuture;

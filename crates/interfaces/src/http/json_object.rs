@@ -142,6 +142,18 @@ impl<'a> Given<'a> {
         self.text.parse().map_err(|_| self.refuse("must be true or false"))
     }
 
+    /// The texts of a JSON array of strings.
+    pub(super) fn strings(self) -> Result<Vec<String>, ProblemField> {
+        serde_json::from_str(self.text).map_err(|error| {
+            let rule = "must be a list of strings";
+            self.refuse(if error.is_data() {
+                rule
+            } else {
+                "must be a list of strings of Unicode characters; an escape in it is none"
+            })
+        })
+    }
+
     /// A JSON number, as near as a 64-bit float is to it; one that is too large is infinite.
     pub(super) fn number(self) -> Result<f64, ProblemField> {
         let starts = self.text.starts_with(|c: char| c == '-' || c.is_ascii_digit());

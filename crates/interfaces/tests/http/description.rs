@@ -153,6 +153,27 @@ fn parameters_say_which_values_they_take() {
     assert!(to["description"].as_str().is_some_and(|text| text.contains("exclusive")), "{to}");
 }
 
+#[test]
+fn tags_are_described_with_their_limits() {
+    let document = document();
+    for schema in ["NewActivity", "ActivityPatch"] {
+        let schema = &document["components"]["schemas"][schema];
+        let tags = &schema["properties"]["tags"];
+        assert_eq!(
+            (&tags["type"], &tags["maxItems"], &tags["uniqueItems"]),
+            (&json!(["array", "null"]), &json!(20), &json!(true))
+        );
+        let each = &tags["items"];
+        assert_eq!((&each["type"], &each["minLength"], &each["maxLength"]), (&json!("string"), &json!(1), &json!(40)));
+        assert!(tags["description"].is_string(), "{tags}");
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        assert!(!required.contains(&json!("tags")), "{required:?}");
+    }
+    let stored = &document["components"]["schemas"]["Activity"];
+    assert_eq!(stored["properties"]["tags"]["type"], "array");
+    assert!(stored["required"].as_array().is_some_and(|names| names.contains(&json!("tags"))), "{stored}");
+}
+
 #[tokio::test]
 async fn schemas_name_the_fields_that_are_read_and_written() {
     let document = document();

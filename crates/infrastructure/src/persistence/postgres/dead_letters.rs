@@ -1,6 +1,4 @@
-use activelog_application::ports::{
-    DeadLetter, DeadLetterFilter, DeadLetters, Listed, StorageError,
-};
+use activelog_application::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Listed, StorageError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -78,7 +76,8 @@ impl DeadLetters for PgDatabase {
 
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError> {
         const OPERATION: &str = "find dead letter";
-        let query = sqlx::query(concat!("SELECT ", dead_letter_columns!(), " FROM dead_letters WHERE id = $1")).bind(id);
+        let query =
+            sqlx::query(concat!("SELECT ", dead_letter_columns!(), " FROM dead_letters WHERE id = $1")).bind(id);
         let row = self.reader(OPERATION).await?.row(OPERATION, query).await?;
         row.map(|row| dead_letter(&row, OPERATION)).transpose()
     }

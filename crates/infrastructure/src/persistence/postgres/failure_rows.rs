@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use activelog_application::ports::{
-    Addressed, DeadLetter, Death, Failures, ParkedEvent, StorageError,
-};
+use activelog_application::ports::{Addressed, DeadLetter, Death, Failures, ParkedEvent, StorageError};
 use jiff::Timestamp;
 use sqlx::{postgres::PgRow, types::Json};
 

@@ -4,11 +4,7 @@ use activelog_application::ports::{ClaimedLane, StorageError, StorageErrorKind};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{
-    database::PgDatabase,
-    rows::Columns,
-    session::PgQuery,
-};
+use super::{database::PgDatabase, rows::Columns, session::PgQuery};
 
 /// Claims up to `$4` lanes of handlers `$1` that are due at `$2`, until `$3`. The oldest of each handler come from the index, however many are
 /// parked; those that others are about to claim, or take events off, are passed over.

@@ -276,11 +276,8 @@ async fn events(
 /// Only the conditions that are asked for, so that each combination gets a plan that fits it; one more than the page.
 fn list(filter: &ParkedFilter, after: Option<i64>, limit: u32) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::<Postgres>::new(concat!("SELECT ", parked_columns!(), " FROM parked WHERE TRUE"));
-    let conditions = [
-        (" AND handler = ", &filter.handler),
-        (" AND name = ", &filter.event),
-        (" AND subject = ", &filter.subject),
-    ];
+    let conditions =
+        [(" AND handler = ", &filter.handler), (" AND name = ", &filter.event), (" AND subject = ", &filter.subject)];
     for (condition, value) in conditions {
         if let Some(value) = value {
             query.push(condition).push_bind(value.clone());

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use activelog_application::ports::{
-    JournalCursor, Replay, ReplayProgress, Replays, StorageError, StorageErrorKind,
-};
+use activelog_application::ports::{JournalCursor, Replay, ReplayProgress, Replays, StorageError, StorageErrorKind};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -55,11 +53,11 @@ impl Replays for PgDatabase {
              WHERE handler = $1 AND claimed_until IS NOT NULL",
         );
         self.system(BEGIN).await?.execute(BEGIN, fence.bind(handler)).await?;
-        let select = sqlx::query(
-            "SELECT handler, began_at, from_at, to_at, cursor FROM handler_replays WHERE handler = $1",
-        );
+        let select =
+            sqlx::query("SELECT handler, began_at, from_at, to_at, cursor FROM handler_replays WHERE handler = $1");
         let row = self.system(BEGIN).await?.row(BEGIN, select.bind(handler)).await?;
-        let row = row.ok_or_else(|| StorageError::new(StorageErrorKind::Contention, BEGIN, "it was ended by another"))?;
+        let row =
+            row.ok_or_else(|| StorageError::new(StorageErrorKind::Contention, BEGIN, "it was ended by another"))?;
         replay(&row, BEGIN)
     }
 
@@ -91,7 +89,8 @@ impl Replays for PgDatabase {
 
     async fn list(&self) -> Result<Vec<Replay>, StorageError> {
         const OPERATION: &str = "list replays";
-        let query = sqlx::query("SELECT handler, began_at, from_at, to_at, cursor FROM handler_replays ORDER BY handler");
+        let query =
+            sqlx::query("SELECT handler, began_at, from_at, to_at, cursor FROM handler_replays ORDER BY handler");
         let rows = self.system(OPERATION).await?.rows(OPERATION, query).await?;
         rows.iter().map(|row| replay(row, OPERATION)).collect()
     }

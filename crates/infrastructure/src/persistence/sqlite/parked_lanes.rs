@@ -4,13 +4,7 @@ use activelog_application::ports::{ClaimedLane, StorageError, StorageErrorKind};
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{
-    SqliteDatabase,
-    error_mapping::corrupt,
-    outbox::fenced,
-    statement::Statement,
-    write_unit::WriteUnit,
-};
+use super::{SqliteDatabase, error_mapping::corrupt, outbox::fenced, statement::Statement, write_unit::WriteUnit};
 
 /// Whether the lane of handler `$1` and key `$2` is claimed with epoch `$3`.
 macro_rules! is_mine {

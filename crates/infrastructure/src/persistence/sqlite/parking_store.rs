@@ -65,8 +65,7 @@ impl ParkingStore for SqliteDatabase {
             OPERATION,
             "INSERT INTO parked_lanes (handler, partition_key, due_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         );
-        let lane =
-            lane.bind(addressed.handler.as_str()).bind(addressed.event.partition_key.as_str()).bind_time(due);
+        let lane = lane.bind(addressed.handler.as_str()).bind(addressed.event.partition_key.as_str()).bind_time(due);
         unit.execute(lane.then(park(OPERATION, addressed, failures, now))).await?;
         unit.finish().await.map(|()| true)
     }
@@ -159,10 +158,7 @@ impl ParkingStore for SqliteDatabase {
             "UPDATE parked SET attempts = ?, first_failed_at = ?, last_failed_at = ?, error = ? \
              WHERE place = ? AND handler = ? AND partition_key = ?",
         );
-        let fail = bind_failures(fail, Some(failures))
-            .bind(place)
-            .bind(lane.handler.as_str())
-            .bind(lane.key.as_str());
+        let fail = bind_failures(fail, Some(failures)).bind(place).bind(lane.handler.as_str()).bind(lane.key.as_str());
         unit.execute(fail).await?;
         unit.finish().await
     }
@@ -241,10 +237,8 @@ async fn take_in(
 
 /// Puts an event at the end of its lane; answers its place.
 fn park(operation: &'static str, addressed: &Addressed, failures: Option<&Failures>, now: Timestamp) -> Statement {
-    let park = Statement::new(operation, PARK)
-        .bind(addressed.handler.as_str())
-        .bind(addressed.group.as_str())
-        .bind_time(now);
+    let park =
+        Statement::new(operation, PARK).bind(addressed.handler.as_str()).bind(addressed.group.as_str()).bind_time(now);
     bind_envelope(bind_failures(park, failures), &addressed.event)
 }
 

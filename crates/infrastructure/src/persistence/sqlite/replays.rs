@@ -1,6 +1,4 @@
-use activelog_application::ports::{
-    JournalCursor, Replay, ReplayProgress, Replays, StorageError, StorageErrorKind,
-};
+use activelog_application::ports::{JournalCursor, Replay, ReplayProgress, Replays, StorageError, StorageErrorKind};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
