@@ -11,8 +11,8 @@ use std::{process::ExitCode, sync::Arc};
 use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{
-        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
-        UnitOfWorkFactory,
+        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays, Retention,
+        ScheduledEvents, UnitOfWorkFactory,
     },
     testing::{
         MemoryRepositories,
@@ -121,7 +121,7 @@ fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) ->
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
     F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
-    R: UnitOfWorkFactory<dyn Repositories> + WebhookStore + Queries + Clone,
+    R: UnitOfWorkFactory<dyn Repositories> + Queries + ScheduledEvents + Retention + WebhookStore + Clone,
     K: Send + Sync + 'static,
 {
     Storage {
@@ -134,6 +134,8 @@ where
         dead_letters: Arc::new(failures.clone()),
         crash_marks: Arc::new(failures.clone()),
         replays: Arc::new(failures),
+        scheduled: Arc::new(repositories.clone()),
+        retention: Arc::new(repositories.clone()),
         webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories),
         lease_time: LeaseTime::Real,

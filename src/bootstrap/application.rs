@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
+    failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Broker, Clock, IdGenerator},
     webhook::Webhooks,
@@ -43,6 +44,11 @@ impl Application {
     /// Connects the broker that the configuration names, and refuses one that is less durable than it requires.
     pub async fn broker(&self, config: &Config) -> anyhow::Result<Broker> {
         connect_broker(&config.broker, &self.storage, self.ids.clone()).await
+    }
+
+    /// The events that handlers have failed to take.
+    pub fn failed_events(&self) -> FailedEvents {
+        FailedEvents::new(self.storage.dead_letters.clone(), self.storage.parking.clone())
     }
 
     /// Finishes the transactions under way and closes the storage.

@@ -1,6 +1,6 @@
 use activelog_application::{
     activity::ports::{ActivityFilter, KeysetPage, Queries},
-    ports::{Claim, IdempotencyKey, StoredResponse},
+    ports::{Claim, IdempotencyKey, Intake, StoredResponse},
 };
 use activelog_domain::{
     achievement::{Achievement, Earned},
@@ -45,8 +45,8 @@ async fn every_statement_fits_the_schema() {
         distance_metres: None,
     };
     unit.achievements().put(user, &earned).await.unwrap();
-    assert!(unit.inbox().record("statistics", first.id).await.unwrap());
-    assert!(!unit.inbox().record("statistics", first.id).await.unwrap());
+    assert_eq!(unit.inbox().record("statistics", first.id, "key").await.unwrap(), Intake::New);
+    assert_eq!(unit.inbox().record("statistics", first.id, "key").await.unwrap(), Intake::AlreadyTaken);
     unit.commit().await.unwrap();
 
     assert_eq!(database.activity(first.id).await.unwrap().as_ref(), Some(&first));

@@ -21,6 +21,8 @@ pub(crate) fn storage_on(toolkit: &MemoryStorage, repositories: &MemoryRepositor
         dead_letters: Arc::new(repositories.failures()),
         crash_marks: Arc::new(repositories.failures()),
         replays: Arc::new(repositories.failures()),
+        scheduled: Arc::new(repositories.clone()),
+        retention: Arc::new(repositories.clone()),
         webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories.clone()),
         lease_time: LeaseTime::Real,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use activelog_application::{
     activity::ActivityError,
+    backpressure::Pressure,
     orchestrator::OrchestratorError,
     ports::{StorageError, StorageErrorKind},
     webhook::WebhookError,
@@ -15,12 +16,24 @@ use super::{
     views::etag,
 };
 
+impl From<Pressure> for Problem {
+    fn from(pressure: Pressure) -> Self {
+        let detail = format!("Nothing was done; send it again later. For the operator: {pressure}.");
+        Self::new(ProblemKind::BACKPRESSURE, detail).with_retry_after(pressure.retry_after())
+    }
+}
+
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         let detail = match error.kind {
             StorageErrorKind::Contention => "Others are changing the same thing. Nothing was done; try again.",
             StorageErrorKind::Unavailable => "The database cannot be reached. Nothing was done; try again later.",
-            StorageErrorKind::Full => "The database has no room left. Nothing was done; the operator has to make room.",
+            StorageErrorKind::Full => {
+                let detail = "The database has no room left. Nothing was done; the operator has to make room.";
+                return Self::new(ProblemKind::STORAGE_FULL, detail)
+                    .with_retry_after(error.retry_after().unwrap_or(Duration::from_secs(30)))
+                    .with_cause(error_chain(&error));
+            }
             _ => return Self::internal(error),
         };
         let after = error.retry_after().unwrap_or(Duration::from_secs(1));

@@ -6,6 +6,7 @@ mod activities;
 mod api;
 mod bad_input;
 mod conditions;
+mod dead_letters;
 mod description;
 mod failures;
 mod idempotency;

@@ -4,6 +4,7 @@
 
 mod factory;
 mod failures;
+mod housekeeping;
 mod queries;
 mod repositories;
 mod state;

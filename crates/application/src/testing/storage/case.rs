@@ -42,6 +42,8 @@ pub fn cases() -> Vec<Case> {
         super::outbox::cases(),
         super::journal::cases(),
         super::relays::cases(),
+        super::scheduled::cases(),
+        super::retention::cases(),
         super::group_positions::cases(),
         super::leases::cases(),
         super::parking::cases(),

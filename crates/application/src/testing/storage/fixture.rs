@@ -10,8 +10,8 @@ use crate::{
     activity::ports::{Queries, Repositories},
     ports::{
         CommitError, CrashMarks, DeadLetters, GroupPositions, Isolation, Journal, JournalCursor, JournalEntry, Lease,
-        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, StorageError, StorageErrorKind,
-        TransactionOptions, UnitOfWorkFactory,
+        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, Retention, ScheduledEvents,
+        StorageError, StorageErrorKind, TransactionOptions, UnitOfWorkFactory,
     },
     webhook::ports::WebhookStore,
 };
@@ -53,6 +53,10 @@ pub struct Storage {
     pub crash_marks: Arc<dyn CrashMarks>,
     /// Replays of the journal.
     pub replays: Arc<dyn Replays>,
+    /// Events that wait for their time.
+    pub scheduled: Arc<dyn ScheduledEvents>,
+    /// What removes the old.
+    pub retention: Arc<dyn Retention>,
     /// Webhooks outside of transactions.
     pub webhooks: Arc<dyn WebhookStore>,
     /// Reads outside of transactions.

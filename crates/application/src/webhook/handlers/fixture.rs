@@ -6,7 +6,7 @@ use std::{
 };
 
 use activelog_domain::{
-    activity::{Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Duration, Title},
+    activity::{Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Duration, Tags, Title},
     event::{DomainEvent, EventEnvelope},
     notification::Notification,
     user::{Actor, UserId},
@@ -144,6 +144,7 @@ impl Fixture {
             distance: None,
             calories: None,
             notes: None,
+            tags: Tags::default(),
             activity_date: ActivityDate::stored(Timestamp::UNIX_EPOCH),
         };
         let outputs = self.log.create(NewActivity { actor: Actor::Operator, draft }).await.expect("an activity");
