@@ -3,11 +3,10 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::{
     activity::handlers,
     backpressure::{PressureGauge, PressureMonitor},
-    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, Retrier, Router, SpanLayer},
+    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, ParkFirstLayer, Retrier, Router, SpanLayer},
     ports::{Broker, Subscription},
     relay::{Relay, RelayTarget, Scheduler},
     retention::Keeper,
-    webhook,
 };
 use activelog_interfaces::{
     http::{self, HttpState},
@@ -277,27 +276,24 @@ async fn new_worker(
         CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
-    let router = || {
-        let router = Router::new(application.orchestrator.clone());
-        router.policies(options::failure_policies(worker)).layer(SpanLayer).layer(guard.layer())
-    };
+    let router = || Router::new(application.orchestrator.clone()).policies(options::failure_policies(worker));
     let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage));
-    let mut handled = handlers::register(router().layer(concurrency));
-    if config.webhooks.enabled {
-        handled = webhook::handlers::register(handled);
-    }
+    let bounded = || router().layer(SpanLayer).layer(concurrency.clone()).layer(guard.layer());
+    let registered = handlers::register(bounded());
     #[cfg(feature = "fault-injection")]
-    {
-        handled = crate::fault_injection::register(handled);
+    let registered = crate::fault_injection::register(registered);
+    let mut routes = registered.build()?;
+    if config.webhooks.enabled {
+        routes = routes.and(&webhooks::fan_out(storage, bounded())?)?;
     }
-    let routes = handled.build()?;
     let mut consumed = routes.within(&machine.layer());
     let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];
     if config.webhooks.enabled {
-        let retrier = options::retrier(worker);
-        let added = webhooks::add_deliveries(&config.webhooks, application, router(), &machine, retrier, &consumed)?;
-        consumed = added.0;
-        retriers.push(added.1);
+        // Without the bound on attempts: receivers decide how long one takes, and its retrier has a bound of its own.
+        let unbounded = router().layer(SpanLayer).layer(guard.layer_apart());
+        let deliveries = webhooks::deliveries(&config.webhooks, application, unbounded)?;
+        consumed = consumed.and(&deliveries.within(&ParkFirstLayer).within(&machine.layer()))?;
+        retriers.push(Retrier::new(machine, deliveries, options::webhook_retrier(&config.webhooks, worker)));
     }
     let subscription = Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
     let consumer = Consumer::new(consumed, options::consumer(worker));

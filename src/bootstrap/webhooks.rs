@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use activelog_application::{
     activity::ports::Repositories,
-    delivery::{FailureMachine, ParkFirstLayer, Retrier, RetrierOptions, Router, Routes},
+    delivery::{Router, RouterError, Routes},
     orchestrator::Orchestrator,
     webhook::{
         WebhookOptions, Webhooks,
-        handlers::{WebhookDeliveryHandler, register_delivery},
+        handlers::{UnlessNoneLayer, WebhookDeliveryHandler, register, register_delivery},
     },
 };
 use activelog_domain::webhook::Reach;
 use activelog_infrastructure::webhook::{HttpWebhookSender, SystemSecretSource, WebhookSenderOptions};
 use anyhow::Context;
 
-use super::Application;
+use super::{Application, Storage};
 use crate::config::WebhooksConfig;
 
 fn reach(config: &WebhooksConfig) -> Reach {
@@ -31,16 +31,17 @@ pub(super) fn webhooks(
     Ok(Webhooks::new(orchestrator, Arc::new(SystemSecretSource), options)?)
 }
 
-/// Adds the handler that makes deliveries to what is consumed, and a retrier of its own that has it do so: receivers decide how long that
-/// takes, and nothing else is to wait for them.
-pub(super) fn add_deliveries(
+/// The handler that asks for deliveries.
+pub(super) fn fan_out(storage: &Storage, router: Router<dyn Repositories>) -> Result<Routes, RouterError> {
+    Ok(register(router).build()?.within(&UnlessNoneLayer::new(storage.webhooks.clone())))
+}
+
+/// The handler that makes deliveries. It waits for receivers, so it needs a retrier of its own.
+pub(super) fn deliveries(
     config: &WebhooksConfig,
     application: &Application,
     router: Router<dyn Repositories>,
-    machine: &FailureMachine,
-    retrier: RetrierOptions,
-    consumed: &Routes,
-) -> anyhow::Result<(Routes, Retrier)> {
+) -> anyhow::Result<Routes> {
     let options = WebhookSenderOptions { timeout: config.timeout, reach: reach(config) };
     let sender = HttpWebhookSender::new(options).context("TLS for webhooks cannot be set up")?;
     let handler = WebhookDeliveryHandler::new(
@@ -49,9 +50,5 @@ pub(super) fn add_deliveries(
         application.clock.clone(),
         config.disable_after,
     );
-    let deliveries = register_delivery(router, handler).build()?;
-    let lanes = usize::try_from(config.concurrency).unwrap_or(usize::MAX);
-    let retrier = Retrier::new(machine.clone(), deliveries.clone(), RetrierOptions { lanes, ..retrier });
-    let consumed = consumed.and(&deliveries.within(&ParkFirstLayer).within(&machine.layer()))?;
-    Ok((consumed, retrier))
+    Ok(register_delivery(router, handler).build()?)
 }

@@ -22,3 +22,4 @@ CREATE TABLE webhooks (
     last_failure     text
 );
 CREATE INDEX webhooks_by_user ON webhooks (user_id, id);
+CREATE INDEX webhooks_enabled ON webhooks (id) WHERE disabled_at IS NULL;

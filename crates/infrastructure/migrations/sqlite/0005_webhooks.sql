@@ -23,3 +23,4 @@ CREATE TABLE webhooks (
     last_failure     TEXT
 ) STRICT;
 CREATE INDEX webhooks_by_user ON webhooks (user_id, id);
+CREATE INDEX webhooks_enabled ON webhooks (id) WHERE disabled_at IS NULL;

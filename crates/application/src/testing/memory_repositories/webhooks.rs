@@ -127,6 +127,11 @@ impl WebhookStore for MemoryRepositories {
         Ok(found.filter(|webhook| webhook.user_id == user))
     }
 
+    async fn any_enabled(&self) -> Result<bool, StorageError> {
+        self.shared().check("look for enabled webhooks")?;
+        Ok(self.committed().webhooks.values().any(|stored| stored.webhook.state == WebhookState::Enabled))
+    }
+
     async fn target(&self, id: Uuid, now: Timestamp) -> Result<Option<WebhookTarget>, StorageError> {
         self.shared().check("find target of webhook")?;
         let state = self.committed();

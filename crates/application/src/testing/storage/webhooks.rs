@@ -128,6 +128,12 @@ async fn only_the_enabled_are_found_for_an_event(storage: Storage) -> Checked {
     let enabled = uow.webhooks().enabled(user).await?;
     uow.commit().await?;
     ensure_eq!(enabled, vec![all[0].clone(), all[2].clone()], "enabled");
+    ensure!(storage.webhooks.any_enabled().await?, "none is enabled, of two that are");
+    let mut uow = storage.begin().await?;
+    uow.webhooks().disable(all[0].id, at(2), DisabledReason::Gone).await?;
+    uow.webhooks().delete(all[2].id).await?;
+    uow.commit().await?;
+    ensure!(!storage.webhooks.any_enabled().await?, "one is enabled, of two that are not");
     Ok(())
 }
 

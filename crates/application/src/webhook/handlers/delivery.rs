@@ -27,7 +27,8 @@ const POLICY: FailurePolicy = FailurePolicy {
     attempts: 20,
     first_backoff: Duration::from_secs(5),
     longest_backoff: Duration::from_secs(60 * 60),
-    crashes: 3,
+    // Whoever is waiting for a slow receiver is likely to be killed meanwhile, through no fault of the delivery.
+    crashes: 6,
     after_dead_letter: AfterDeadLetter::Continue,
     time_limit: Duration::from_secs(30).saturating_add(WebhookOptions::TIMEOUT_MAX),
 };

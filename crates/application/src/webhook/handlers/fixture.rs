@@ -23,7 +23,7 @@ use crate::{
         ports::{KeysetPage, Queries},
         use_cases::NewActivity,
     },
-    delivery::{Entry, Handled, InvocationError, Router, Routes},
+    delivery::{Entry, Handled, Invocation, InvocationError, Router, Routes},
     orchestrator::{Orchestrator, OrchestratorError, OrchestratorOptions},
     ports::Clock,
     testing::{FakeClock, MemoryRepositories, SequentialIds, SequentialSecrets},
@@ -144,6 +144,7 @@ impl Fixture {
             distance: None,
             calories: None,
             notes: None,
+            tags: Tags::default(),
             activity_date: ActivityDate::stored(Timestamp::UNIX_EPOCH),
             tags: Tags::default(),
         };
@@ -176,9 +177,12 @@ impl Fixture {
         self.handle("webhook-delivery", delivery).await
     }
 
+    pub(in crate::webhook) fn handler(&self, name: &str, event: &EventEnvelope) -> Arc<dyn Invocation> {
+        self.routes.find(&event.name, name).expect("a registered handler").clone()
+    }
+
     async fn handle(&self, handler: &str, event: &EventEnvelope) -> Result<Handled, InvocationError> {
-        let handler = self.routes.find(&event.name, handler).expect("a registered handler");
-        handler.invoke(&Arc::new(event.clone()), &Entry::Delivered).await
+        self.handler(handler, event).invoke(&Arc::new(event.clone()), &Entry::Delivered).await
     }
 }
 

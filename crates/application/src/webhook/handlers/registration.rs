@@ -8,7 +8,7 @@ use activelog_domain::{
 use super::{WebhookDeliveryHandler, WebhooksHandler};
 use crate::{activity::ports::Repositories, delivery::Router};
 
-/// Registers the handler that asks for deliveries.
+/// Registers the handler that asks for deliveries. Put an [`UnlessNoneLayer`](super::UnlessNoneLayer) around its routes.
 #[must_use]
 pub fn register(router: Router<dyn Repositories>) -> Router<dyn Repositories> {
     let webhooks = Arc::new(WebhooksHandler);

@@ -28,6 +28,9 @@ pub trait WebhookStore: Send + Sync + 'static {
     /// One of a user's webhooks. `None` if they have no such.
     async fn webhook(&self, user: UserId, id: Uuid) -> Result<Option<Webhook>, StorageError>;
 
+    /// Whether there is any webhook that is enabled, of any user. As cheap as a read can be: it is asked for every event.
+    async fn any_enabled(&self) -> Result<bool, StorageError>;
+
     /// What sending to it takes at `now`. `None` if it is disabled or not there.
     async fn target(&self, id: Uuid, now: Timestamp) -> Result<Option<WebhookTarget>, StorageError>;
 

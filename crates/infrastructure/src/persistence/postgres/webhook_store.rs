@@ -43,6 +43,12 @@ impl WebhookStore for PgDatabase {
         row.map(|row| webhook(&row, OPERATION)).transpose()
     }
 
+    async fn any_enabled(&self) -> Result<bool, StorageError> {
+        const OPERATION: &str = "look for enabled webhooks";
+        let query = sqlx::query("SELECT 1 FROM webhooks WHERE disabled_at IS NULL LIMIT 1");
+        Ok(self.reader(OPERATION).await?.row(OPERATION, query).await?.is_some())
+    }
+
     async fn target(&self, id: Uuid, now: Timestamp) -> Result<Option<WebhookTarget>, StorageError> {
         const OPERATION: &str = "find target of webhook";
         let query = sqlx::query(

@@ -32,6 +32,12 @@ impl WebhookStore for SqliteDatabase {
         self.fetch_optional(Statement::composed("read webhook", sql).bind(id).bind(user.0), webhook).await
     }
 
+    async fn any_enabled(&self) -> Result<bool, StorageError> {
+        let select =
+            Statement::new("look for enabled webhooks", "SELECT 1 FROM webhooks WHERE disabled_at IS NULL LIMIT 1");
+        Ok(self.fetch_optional(select, |_| Ok(())).await?.is_some())
+    }
+
     async fn target(&self, id: Uuid, now: Timestamp) -> Result<Option<WebhookTarget>, StorageError> {
         let select = Statement::new(
             "find target of webhook",
