@@ -13,6 +13,8 @@ mod aborts;
 mod bad_starts;
 #[path = "program/client.rs"]
 mod client;
+#[path = "program/failed_events.rs"]
+mod failed_events;
 #[path = "program/importing.rs"]
 mod importing;
 #[path = "program/killing.rs"]
@@ -37,3 +39,5 @@ mod store;
 mod support;
 #[path = "program/tools.rs"]
 mod tools;
+#[path = "program/webhooks.rs"]
+mod webhooks;

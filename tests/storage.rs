@@ -19,6 +19,7 @@ use activelog_application::{
         memory_storage::MemoryStorage,
         storage::{Case, LeaseTime, Storage, StorageFixture, cases},
     },
+    webhook::ports::WebhookStore,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -120,7 +121,7 @@ fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) ->
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
     F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
-    R: UnitOfWorkFactory<dyn Repositories> + Queries + ScheduledEvents + Retention + Clone,
+    R: UnitOfWorkFactory<dyn Repositories> + WebhookStore + Queries + ScheduledEvents + Retention + Clone,
     K: Send + Sync + 'static,
 {
     Storage {
@@ -135,6 +136,7 @@ where
         replays: Arc::new(failures),
         scheduled: Arc::new(repositories.clone()),
         retention: Arc::new(repositories.clone()),
+        webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories),
         lease_time: LeaseTime::Real,
         keep: Arc::new(keep),

@@ -7,7 +7,7 @@ use activelog_application::{
 use activelog_domain::{
     activity::{
         Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Calories, Distance, Duration as Minutes,
-        Title,
+        Tags, Title,
     },
     event::{EventEnvelope, EventMetadata},
     user::UserId,
@@ -38,6 +38,7 @@ pub(crate) fn event() -> anyhow::Result<EventEnvelope> {
         distance: Some(Distance::from_metres(8_200)?),
         calories: Some(Calories::new(512)?),
         notes: None,
+        tags: Tags::default(),
         activity_date: ActivityDate::new(now, now)?,
     };
     let activity = Activity::create(UuidV7Generator.next_id(), draft, now);
@@ -48,7 +49,7 @@ pub(crate) fn event() -> anyhow::Result<EventEnvelope> {
         causation_id: None,
         trace: None,
     };
-    Ok(EventEnvelope::seal(&ActivityCreated { activity: (&activity).into() }, metadata)?)
+    Ok(EventEnvelope::seal(&ActivityCreated::from(&activity), metadata)?)
 }
 
 /// So many of them.

@@ -7,7 +7,7 @@ use activelog_interfaces::cli::{
     import::{DryRun, UseCaseImporter},
 };
 
-use super::{Application, Lifecycle, Role, SchemaPolicy, run_role};
+use super::{Application, Lifecycle, Role, SchemaPolicy, failures, run_role};
 use crate::{
     commands::{CommandError, ExitStatus, open_import, run_import, scheduled_events, tail_events, written},
     config::Config,
@@ -19,7 +19,9 @@ use crate::{
 /// When it cannot begin or fails; the error says what to do.
 pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, CommandError> {
     let lifecycle = match command {
-        Command::Import(_) | Command::Events(_) => Lifecycle::on_signals_quietly(),
+        Command::Import(_) | Command::Events(_) | Command::DeadLetters(_) | Command::Parked(_) => {
+            Lifecycle::on_signals_quietly()
+        }
         _ => Lifecycle::on_signals(),
     };
     let lifecycle = lifecycle.map_err(CommandError::failed)?;
@@ -34,6 +36,8 @@ pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, 
             EventsCommand::Tail(args) => tail(args, config, &lifecycle).await,
             EventsCommand::Scheduled(args) => scheduled(&args.command, config, &lifecycle).await,
         },
+        Command::DeadLetters(args) => failures::dead_letters(&args.command, config, &lifecycle).await,
+        Command::Parked(args) => failures::parked(&args.command, config, &lifecycle).await,
         // These need no database and are answered before.
         Command::Config(_) | Command::Completions(_) => Ok(ExitStatus::Done),
     }

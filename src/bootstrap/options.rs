@@ -9,7 +9,8 @@ use activelog_application::{
 use activelog_interfaces::http::HttpOptions;
 
 use crate::config::{
-    BackpressureConfig, DatabaseUrl, RelayConfig, RetentionConfig, ServerConfig, StorageConfig, WorkerConfig,
+    BackpressureConfig, DatabaseUrl, RelayConfig, RetentionConfig, ServerConfig, StorageConfig, WebhooksConfig,
+    WorkerConfig,
 };
 
 pub(super) fn http(config: &ServerConfig) -> HttpOptions {
@@ -70,6 +71,11 @@ pub(super) fn failure_policies(config: &WorkerConfig) -> Policies {
 
 pub(super) fn retrier(config: &WorkerConfig) -> RetrierOptions {
     RetrierOptions { drain: config.drain, ..RetrierOptions::default() }
+}
+
+/// Each lane is a webhook that is being sent to.
+pub(super) fn webhook_retrier(webhooks: &WebhooksConfig, worker: &WorkerConfig) -> RetrierOptions {
+    RetrierOptions { lanes: webhooks.concurrency as usize, ..retrier(worker) }
 }
 
 pub(super) fn consumer(config: &WorkerConfig) -> ConsumerOptions {

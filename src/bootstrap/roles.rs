@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::{
     activity::handlers,
     backpressure::{PressureGauge, PressureMonitor},
-    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, Retrier, Router, SpanLayer},
+    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, ParkFirstLayer, Retrier, Router, SpanLayer},
     ports::{Broker, Subscription},
     relay::{Relay, RelayTarget, Scheduler},
     retention::Keeper,
@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
-    housekeeping, options,
+    housekeeping, options, webhooks,
 };
 use crate::config::Config;
 
@@ -235,8 +235,11 @@ fn http_state(application: &Application, health: ProcessHealth, pressure: Pressu
     HttpState {
         log: application.log.clone(),
         queries: application.storage.queries.clone(),
+        webhooks: application.webhooks.clone(),
+        webhook_store: application.storage.webhooks.clone(),
         journal: application.storage.journal.clone(),
         outbox: application.storage.outbox.clone(),
+        failures: application.failed_events(),
         clock: application.clock.clone(),
         ids: application.ids.clone(),
         health: Arc::new(health),
@@ -273,14 +276,26 @@ async fn new_worker(
         CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
-    let router = Router::new(application.orchestrator.clone())
-        .policies(options::failure_policies(worker))
-        .layer(SpanLayer)
-        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage)))
-        .layer(guard.layer());
-    let routes = handlers::register(router).build()?;
-    let retrier = Retrier::new(machine.clone(), routes.clone(), options::retrier(worker));
-    let subscription = Subscription::new(worker.group.clone(), routes.patterns()).prefetch(worker.prefetch as usize);
-    let consumer = Consumer::new(routes.within(&machine.layer()), options::consumer(worker));
-    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retrier, guard))
+    let router = || Router::new(application.orchestrator.clone()).policies(options::failure_policies(worker));
+    let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage));
+    let bounded = || router().layer(SpanLayer).layer(concurrency.clone()).layer(guard.layer());
+    let registered = handlers::register(bounded());
+    #[cfg(feature = "fault-injection")]
+    let registered = crate::fault_injection::register(registered);
+    let mut routes = registered.build()?;
+    if config.webhooks.enabled {
+        routes = routes.and(&webhooks::fan_out(storage, bounded())?)?;
+    }
+    let mut consumed = routes.within(&machine.layer());
+    let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];
+    if config.webhooks.enabled {
+        // Without the bound on attempts: receivers decide how long one takes, and its retrier has a bound of its own.
+        let unbounded = router().layer(SpanLayer).layer(guard.layer_apart());
+        let deliveries = webhooks::deliveries(&config.webhooks, application, unbounded)?;
+        consumed = consumed.and(&deliveries.within(&ParkFirstLayer).within(&machine.layer()))?;
+        retriers.push(Retrier::new(machine, deliveries, options::webhook_retrier(&config.webhooks, worker)));
+    }
+    let subscription = Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
+    let consumer = Consumer::new(consumed, options::consumer(worker));
+    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retriers, guard))
 }

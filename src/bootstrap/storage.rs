@@ -6,6 +6,7 @@ use activelog_application::{
         Clock, CrashMarks, DeadLetters, DiskSpace, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore,
         Replays, Retention, ScheduledEvents, Signal, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 use futures::future::BoxFuture;
 
@@ -39,6 +40,8 @@ pub struct Storage {
     pub retention: Arc<dyn Retention>,
     /// How much room is left, where it is known.
     pub disk: Option<Arc<dyn DiskSpace>>,
+    /// Webhooks, for showing and sending.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads, for showing.
     pub queries: Arc<dyn Queries>,
     /// Rings when this process has recorded events.
@@ -102,6 +105,10 @@ async fn open_sqlite(
         SchemaPolicy::Migrate => database.migrate().await?,
         SchemaPolicy::Refuse => database.check_schema().await?,
     }
+    #[cfg(feature = "fault-injection")]
+    if crate::fault_injection::is_on() {
+        database.create_effect_ledger().await?;
+    }
     let closing = database.clone();
     let shared = Arc::new(database);
     Ok(Storage {
@@ -120,6 +127,7 @@ async fn open_sqlite(
         scheduled: shared.clone(),
         retention: shared.clone(),
         disk: Some(shared.clone()),
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();
@@ -150,6 +158,10 @@ async fn open_postgres(
         SchemaPolicy::Migrate => database.migrate().await?,
         SchemaPolicy::Refuse => database.check_schema().await?,
     }
+    #[cfg(feature = "fault-injection")]
+    if crate::fault_injection::is_on() {
+        database.create_effect_ledger().await?;
+    }
     let closing = database.clone();
     let shared = Arc::new(database);
     Ok(Storage {
@@ -169,6 +181,7 @@ async fn open_postgres(
         retention: shared.clone(),
         // The server knows, and says so when it is full.
         disk: None,
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();

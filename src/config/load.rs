@@ -4,7 +4,7 @@ use activelog_interfaces::cli::GlobalFlags;
 
 use super::{
     BackpressureConfig, BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, RetentionConfig,
-    ServerConfig, StorageConfig, WorkerConfig,
+    ServerConfig, StorageConfig, WebhooksConfig, WorkerConfig,
     layers::{Environment, Layers},
     reader::Reader,
 };
@@ -26,6 +26,8 @@ pub struct Config {
     pub backpressure: BackpressureConfig,
     /// How long what has been dealt with is kept.
     pub retention: RetentionConfig,
+    /// Telling other programs of events.
+    pub webhooks: WebhooksConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -58,8 +60,9 @@ fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> R
     let worker = WorkerConfig::read(&mut reader);
     let backpressure = BackpressureConfig::read(&mut reader);
     let retention = RetentionConfig::read(&mut reader, backpressure.max_outbox_age, worker.longest_backoff);
-    let config =
-        Config { server, storage, broker, relay, worker, backpressure, retention, log: LogConfig::read(&mut reader) };
+    let webhooks = WebhooksConfig::read(&mut reader);
+    let log = LogConfig::read(&mut reader);
+    let config = Config { server, storage, broker, relay, worker, backpressure, retention, webhooks, log };
     let origins = reader.finish().map_err(ConfigError::Invalid)?;
     Ok(Loaded { config, origins })
 }

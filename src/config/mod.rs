@@ -25,6 +25,7 @@ mod secret_url;
 mod server;
 mod setting;
 mod storage;
+mod webhooks;
 mod worker;
 
 pub use backpressure::BackpressureConfig;
@@ -41,4 +42,5 @@ pub use retention_age::RetentionAge;
 pub use secret_url::SecretUrl;
 pub use server::ServerConfig;
 pub use storage::StorageConfig;
+pub use webhooks::WebhooksConfig;
 pub use worker::WorkerConfig;

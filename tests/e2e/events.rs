@@ -53,7 +53,7 @@ async fn a_request_becomes_an_event_and_its_effects() {
 
     let published = application.memory.published();
     let [event] = published.as_slice() else { panic!("one event, not {published:?}") };
-    assert_eq!((event.name.as_str(), event.version, event.sequence), ("activity.created", 1, 1));
+    assert_eq!((event.name.as_str(), event.version, event.sequence), ("activity.created", 2, 1));
     assert_eq!(
         (event.subject.clone(), event.partition_key.clone()),
         (format!("activity-{id}"), format!("activity-{id}"))

@@ -7,7 +7,8 @@ use activelog_application::{
 };
 use activelog_domain::{
     activity::{
-        Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Distance, Duration as Minutes, Title,
+        Activity, ActivityCreated, ActivityDate, ActivityDraft, ActivityType, Distance, Duration as Minutes, Tags,
+        Title,
     },
     event::{EventEnvelope, EventMetadata},
     user::UserId,
@@ -64,6 +65,7 @@ pub(crate) fn activity(user: UserId) -> Activity {
         distance: Some(Distance::from_metres(8_400).expect("a valid distance")),
         calories: None,
         notes: None,
+        tags: Tags::default(),
         activity_date: ActivityDate::new(now, now).expect("a valid date"),
     };
     Activity::create(id(), draft, now)
@@ -72,7 +74,7 @@ pub(crate) fn activity(user: UserId) -> Activity {
 pub(crate) fn created(activity: &Activity) -> EventEnvelope {
     let metadata =
         EventMetadata { id: id(), time: activity.created_at, correlation_id: id(), causation_id: None, trace: None };
-    EventEnvelope::seal(&ActivityCreated { activity: activity.into() }, metadata).expect("it encodes")
+    EventEnvelope::seal(&ActivityCreated::from(activity), metadata).expect("it encodes")
 }
 
 /// An event of an aggregate of its own, in the partition of `key`.

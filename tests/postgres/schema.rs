@@ -1,5 +1,10 @@
 use std::sync::Arc;
 
+use activelog_application::activity::ports::Queries;
+use activelog_domain::{
+    activity::{Activity, Tags},
+    user::UserId,
+};
 use activelog_infrastructure::{
     clock::SystemClock,
     persistence::{
@@ -9,7 +14,7 @@ use activelog_infrastructure::{
 };
 
 use crate::{
-    fixture::{bystander, connect, database},
+    fixture::{activity, begin, bystander, connect, database, id},
     support,
 };
 
@@ -52,6 +57,28 @@ async fn a_newer_schema_is_refused() {
         assert!(matches!(error, DatabaseError::NewerSchema { found: 9999, .. }), "{error}");
         assert!(error.to_string().contains("upgrade the program"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn activities_from_before_there_were_tags_have_none() {
+    let Some((database, url)) = database().await else { return };
+    let stored = activity(UserId(id()));
+    let mut unit = begin(&database).await;
+    unit.activities().insert(&stored).await.unwrap();
+    unit.commit().await.unwrap();
+    // What an older release left behind: the activity without the column.
+    let mut bystander = bystander(&url).await;
+    for step in ["ALTER TABLE activities DROP COLUMN tags", "DELETE FROM _sqlx_migrations WHERE version = 3"] {
+        sqlx::query(step).execute(&mut bystander).await.unwrap();
+    }
+    let upgraded = connect(&url).await;
+    upgraded.migrate().await.unwrap();
+    assert_eq!(upgraded.activity(stored.id).await.unwrap().as_ref(), Some(&stored));
+    let tagged = Activity { version: 2, tags: Tags::new(&["race"]).unwrap(), ..stored };
+    let mut unit = begin(&upgraded).await;
+    assert!(unit.activities().update(&tagged).await.unwrap());
+    unit.commit().await.unwrap();
+    assert_eq!(upgraded.activity(tagged.id).await.unwrap(), Some(tagged));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub(super) async fn run(url: &str, count: u32) -> anyhow::Result<()> {
         distance_km: Some(5.012),
         calories_burned: Some(371),
         notes: None,
+        tags: Vec::new(),
         activity_date: Timestamp::UNIX_EPOCH,
     };
     for _ in 0..count {

@@ -16,6 +16,8 @@ pub(super) struct NewActivity {
     pub(super) distance_km: Option<f64>,
     pub(super) calories_burned: Option<i32>,
     pub(super) notes: Option<String>,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
     pub(super) activity_date: Timestamp,
 }
 
@@ -32,6 +34,7 @@ pub(super) struct Stored<'a> {
     distance_km: Option<f64>,
     calories_burned: Option<i32>,
     notes: Option<&'a str>,
+    tags: &'a [String],
     activity_date: Timestamp,
     version: i64,
     created_at: Timestamp,
@@ -58,6 +61,7 @@ struct Snapshot<'a> {
 #[derive(Debug, Serialize)]
 struct ActivityCreated<'a> {
     activity: Snapshot<'a>,
+    tags: &'a [String],
 }
 
 /// Everything the four statements of a creation bind.
@@ -92,6 +96,7 @@ impl Creation {
                 activity_date: new.activity_date,
                 version: 1,
             },
+            tags: &new.tags,
         };
         let data = serde_json::to_vec(&event)?;
         let subject = format!("activity-{activity}");
@@ -124,6 +129,7 @@ impl Creation {
             distance_km: new.distance_km,
             calories_burned: new.calories_burned,
             notes: new.notes.as_deref(),
+            tags: &new.tags,
             activity_date: new.activity_date,
             version: 1,
             created_at: self.now,

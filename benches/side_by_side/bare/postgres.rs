@@ -32,8 +32,8 @@ async fn insert_activity(connection: &mut PgConnection, creation: &Creation) -> 
     let (new, now) = (&creation.new, creation.now.to_sqlx());
     sqlx::query(
         "INSERT INTO activities (id, user_id, activity_type, title, description, duration_minutes, distance_metres, \
-         calories_burned, notes, activity_date, version, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         calories_burned, notes, tags, activity_date, version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(creation.activity)
     .bind(new.user_id)
@@ -44,6 +44,7 @@ async fn insert_activity(connection: &mut PgConnection, creation: &Creation) -> 
     .bind(creation.metres)
     .bind(new.calories_burned)
     .bind(new.notes.as_deref())
+    .bind(new.tags.as_slice())
     .bind(new.activity_date.to_sqlx())
     .bind(1_i64)
     .bind(now)
@@ -98,7 +99,7 @@ async fn append_to_outbox(connection: &mut PgConnection, creation: &Creation) ->
     .bind(creation.partition)
     .bind(creation.event)
     .bind("activity.created")
-    .bind(1_i32)
+    .bind(2_i32)
     .bind("/activelog")
     .bind(creation.subject.as_str())
     .bind(1_i64)

@@ -36,8 +36,8 @@ async fn insert_activity(connection: &mut SqliteConnection, creation: &Creation)
     let (new, now) = (&creation.new, creation.now.as_microsecond());
     sqlx::query(
         "INSERT INTO activities (id, user_id, activity_type, title, description, duration_minutes, distance_metres, \
-         calories_burned, notes, activity_date, version, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         calories_burned, notes, tags, activity_date, version, created_at, updated_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(creation.activity)
     .bind(new.user_id)
@@ -48,6 +48,7 @@ async fn insert_activity(connection: &mut SqliteConnection, creation: &Creation)
     .bind(creation.metres)
     .bind(new.calories_burned)
     .bind(new.notes.as_deref())
+    .bind(serde_json::Value::from(new.tags.as_slice()).to_string())
     .bind(new.activity_date.as_microsecond())
     .bind(1_i64)
     .bind(now)
@@ -102,7 +103,7 @@ async fn append_to_outbox(connection: &mut SqliteConnection, creation: &Creation
     .bind(now)
     .bind(creation.event)
     .bind("activity.created")
-    .bind(1_i64)
+    .bind(2_i64)
     .bind("/activelog")
     .bind(creation.subject.as_str())
     .bind(1_i64)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use activelog_domain::{
-    activity::{Activity, ActivityDate, ActivityDraft, ActivityType, Calories, Distance, Duration, Title},
+    activity::{Activity, ActivityDate, ActivityDraft, ActivityType, Calories, Distance, Duration, Tags, Title},
     event::{DomainEvent, EventEnvelope},
     notification::Notification,
     statistics::Figures,
@@ -133,6 +133,7 @@ pub(super) fn draft(user_id: UserId, day: u8, metres: i64) -> ActivityDraft {
         distance: Some(Distance::from_metres(metres).expect("a valid distance")),
         calories: Some(Calories::new(300).expect("valid calories")),
         notes: None,
+        tags: Tags::default(),
         activity_date: ActivityDate::stored(at),
     }
 }

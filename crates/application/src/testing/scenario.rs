@@ -2,7 +2,7 @@
 //! shrinking always gives another valid scenario.
 
 use activelog_domain::{
-    activity::{ActivityChanges, ActivityDate, ActivityDraft, ActivityType, Calories, Distance, Duration, Title},
+    activity::{ActivityChanges, ActivityDate, ActivityDraft, ActivityType, Calories, Distance, Duration, Tags, Title},
     user::UserId,
     validation::FieldError,
 };
@@ -98,6 +98,7 @@ impl Operation {
             distance: self.distance()?,
             calories: self.calories()?,
             notes: None,
+            tags: Tags::default(),
             activity_date: self.date(),
         })
     }

@@ -23,6 +23,7 @@ pub(crate) fn storage_on(toolkit: &MemoryStorage, repositories: &MemoryRepositor
         replays: Arc::new(repositories.failures()),
         scheduled: Arc::new(repositories.clone()),
         retention: Arc::new(repositories.clone()),
+        webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories.clone()),
         lease_time: LeaseTime::Real,
         keep: Arc::new(()),

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title};
+use super::{ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tags, Title};
 use crate::user::UserId;
 
 /// An activity as it is stored.
@@ -25,6 +25,8 @@ pub struct Activity {
     pub calories: Option<Calories>,
     /// Private notes, if any.
     pub notes: Option<Notes>,
+    /// Its tags, if any.
+    pub tags: Tags,
     /// When it took place.
     pub activity_date: ActivityDate,
     /// From 1; every change adds one.
@@ -54,6 +56,8 @@ pub struct ActivityDraft {
     pub calories: Option<Calories>,
     /// Private notes, if any.
     pub notes: Option<Notes>,
+    /// Its tags, if any.
+    pub tags: Tags,
     /// When it took place.
     pub activity_date: ActivityDate,
 }
@@ -75,6 +79,8 @@ pub struct ActivityChanges {
     pub calories: Option<Option<Calories>>,
     /// Private notes.
     pub notes: Option<Option<Notes>>,
+    /// Its tags, in place of all it had.
+    pub tags: Option<Tags>,
     /// When it took place.
     pub activity_date: Option<ActivityDate>,
 }
@@ -92,6 +98,7 @@ impl Activity {
             distance: draft.distance,
             calories: draft.calories,
             notes: draft.notes,
+            tags: draft.tags,
             activity_date: draft.activity_date,
             version: 1,
             created_at: now,
@@ -111,6 +118,7 @@ impl Activity {
         apply(&mut next.distance, changes.distance, "distance_km", &mut changed);
         apply(&mut next.calories, changes.calories, "calories_burned", &mut changed);
         apply(&mut next.notes, changes.notes, "notes", &mut changed);
+        apply(&mut next.tags, changes.tags, "tags", &mut changed);
         apply(&mut next.activity_date, changes.activity_date, "activity_date", &mut changed);
         next.version += 1;
         next.updated_at = now;

@@ -5,12 +5,14 @@ use uuid::Uuid;
 use super::{Activity, ActivityDate, ActivityType, Calories, Distance, Duration};
 use crate::{
     achievement::Effort,
-    event::{AggregateRef, DomainEvent},
+    event::{AggregateRef, DomainEvent, EventData, UpcastError, Upcaster},
     statistics::Figures,
     user::UserId,
 };
 
 /// What events say of an activity. Descriptions and notes stay out: no consumer needs them, and notes are private.
+///
+/// Three events share this shape, so a field added here is a new version of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivitySnapshot {
     /// The activity.
@@ -94,13 +96,30 @@ impl ActivitySnapshot {
 }
 
 /// An activity has been created.
+///
+/// Version 2 added the tags. They stand beside the snapshot, not in it, because [`ActivityUpdated`] and [`ActivityDeleted`] share
+/// the snapshot, and their version 1 is published: tags in it would make a version 2 of both that no consumer asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivityCreated {
     /// The new activity.
     pub activity: ActivitySnapshot,
+    /// Its tags, in their order; none in data of version 1.
+    pub tags: Vec<String>,
 }
 
-/// An activity has been changed.
+impl From<&Activity> for ActivityCreated {
+    fn from(activity: &Activity) -> Self {
+        Self { activity: activity.into(), tags: activity.tags.labels().map(str::to_owned).collect() }
+    }
+}
+
+/// There were no tags before version 2, so an activity of version 1 had none.
+fn without_tags(mut data: EventData) -> Result<EventData, UpcastError> {
+    data.insert("tags".to_owned(), Vec::<String>::new().into());
+    Ok(data)
+}
+
+/// An activity has been changed. Of tags, as of descriptions and notes, it only tells that they differ: see [`ActivityCreated`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActivityUpdated {
     /// The activity before the change.
@@ -122,7 +141,9 @@ pub struct ActivityDeleted {
 
 impl DomainEvent for ActivityCreated {
     const NAME: &'static str = "activity.created";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const UPCASTERS: &'static [Upcaster] = &[Upcaster::new(1, without_tags)];
+
     fn aggregate(&self) -> AggregateRef {
         self.activity.aggregate()
     }

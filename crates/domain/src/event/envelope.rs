@@ -2,7 +2,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{DomainEvent, EventMetadata, TraceContext};
+use super::{DomainEvent, EventMetadata, TraceContext, upcaster};
 
 /// The media type of JSON data.
 pub const JSON: &str = "application/json";
@@ -53,58 +53,10 @@ pub struct EncodeError {
     pub source: serde_json::Error,
 }
 
-/// An envelope does not hold the event that was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The envelope carries another event.
-    #[error("event {id} is a {found}, not a {expected}")]
-    Name {
-        /// The envelope's id.
-        id: Uuid,
-        /// The name asked for.
-        expected: &'static str,
-        /// The name found.
-        found: String,
-    },
-    /// The data has a version this program does not know: it was published by a newer one.
-    #[error(
-        "event {id} ({name}) has version {found}; this program knows up to {known}: upgrade it, then replay the event"
-    )]
-    Version {
-        /// The envelope's id.
-        id: Uuid,
-        /// The event's name.
-        name: &'static str,
-        /// The version found.
-        found: u32,
-        /// The newest version known here.
-        known: u32,
-    },
-    /// The data is in another format.
-    #[error("event {id} ({name}) has content type {found}, not {JSON}")]
-    ContentType {
-        /// The envelope's id.
-        id: Uuid,
-        /// The event's name.
-        name: &'static str,
-        /// The content type found.
-        found: String,
-    },
-    /// The data does not parse.
-    #[error("event {id} ({name}) has data that does not parse: {source}")]
-    Data {
-        /// The envelope's id.
-        id: Uuid,
-        /// The event's name.
-        name: &'static str,
-        /// What serde said.
-        source: serde_json::Error,
-    },
-}
-
 impl EventEnvelope {
     /// Puts an event into an envelope. The partition key is the aggregate's.
     pub fn seal<E: DomainEvent>(event: &E, metadata: EventMetadata) -> Result<Self, EncodeError> {
+        const { upcaster::check::<E>() };
         let data = serde_json::to_vec(event).map_err(|source| EncodeError { name: E::NAME, source })?;
         let aggregate = event.aggregate();
         Ok(Self {
@@ -122,22 +74,6 @@ impl EventEnvelope {
             trace: metadata.trace,
             data: data.into(),
         })
-    }
-
-    /// Takes the event out. Fails when the envelope carries another event, a version not known here, or data that does
-    /// not parse: trying again will not help.
-    pub fn open<E: DomainEvent>(&self) -> Result<E, DecodeError> {
-        let id = self.id;
-        if self.name != E::NAME {
-            return Err(DecodeError::Name { id, expected: E::NAME, found: self.name.clone() });
-        }
-        if self.version != E::VERSION {
-            return Err(DecodeError::Version { id, name: E::NAME, found: self.version, known: E::VERSION });
-        }
-        if self.content_type != JSON {
-            return Err(DecodeError::ContentType { id, name: E::NAME, found: self.content_type.clone() });
-        }
-        serde_json::from_slice(&self.data).map_err(|source| DecodeError::Data { id, name: E::NAME, source })
     }
 
     /// What the envelope takes in memory, in bytes, near enough to bound a buffer by.

@@ -2,12 +2,16 @@
 
 mod attributes;
 mod cloud_event;
+mod decode;
 mod domain_event;
 mod envelope;
 mod trace_context;
+mod upcaster;
 
 pub use attributes::{AggregateRef, EventMetadata};
 pub use cloud_event::CloudEventError;
+pub use decode::DecodeError;
 pub use domain_event::DomainEvent;
-pub use envelope::{DecodeError, EncodeError, EventEnvelope, JSON};
+pub use envelope::{EncodeError, EventEnvelope, JSON};
 pub use trace_context::TraceContext;
+pub use upcaster::{EventData, UpcastError, Upcaster};

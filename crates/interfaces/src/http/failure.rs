@@ -7,6 +7,7 @@ use activelog_application::{
     backpressure::Pressure,
     orchestrator::OrchestratorError,
     ports::{StorageError, StorageErrorKind},
+    webhook::WebhookError,
 };
 use axum::http::header;
 
@@ -45,6 +46,9 @@ impl From<OrchestratorError> for Problem {
         if let Some(rejection) = error.rejection::<ActivityError>() {
             return rejection.into();
         }
+        if let Some(rejection) = error.rejection::<WebhookError>() {
+            return rejection.into();
+        }
         match error {
             OrchestratorError::Storage { source, .. } => source.into(),
             OrchestratorError::TimedOut { .. } => {
@@ -80,6 +84,24 @@ impl From<&ActivityError> for Problem {
             ActivityError::AlreadyImported { .. } => Self::internal(error.clone()),
             ActivityError::Forbidden { user } => {
                 Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+        }
+    }
+}
+
+impl From<&WebhookError> for Problem {
+    fn from(error: &WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound { id } => Self::not_found("webhook", id),
+            WebhookError::Forbidden { user } => {
+                Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+            WebhookError::TooMany { most, .. } => Self::new(
+                ProblemKind::TOO_MANY,
+                format!("The user has {most} webhooks, the most there may be. Delete one first."),
+            ),
+            WebhookError::SwitchedOff => {
+                Self::new(ProblemKind::FORBIDDEN, "Webhooks are switched off here; the operator can change that.")
             }
         }
     }

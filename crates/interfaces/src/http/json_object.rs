@@ -79,6 +79,16 @@ impl<'a> Fields<'a> {
         if given.is_null() { Some(None) } else { self.note(read(given)).map(Some) }
     }
 
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Notes what is wrong with the object as a whole.
+    pub(super) fn refuse(&mut self, error: ProblemField) {
+        self.errors.note(|| error);
+    }
+
     /// Fails with what was wrong.
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(self.errors)) }
@@ -125,6 +135,23 @@ impl<'a> Given<'a> {
                 .map(Cow::Owned)
                 .map_err(|_| self.refuse("must be a string of Unicode characters; an escape in it is none")),
         }
+    }
+
+    /// The texts of a JSON array of strings.
+    pub(super) fn strings(self) -> Result<Vec<String>, ProblemField> {
+        serde_json::from_str(self.text).map_err(|error| {
+            let rule = "must be a list of strings";
+            self.refuse(if error.is_data() {
+                rule
+            } else {
+                "must be a list of strings of Unicode characters; an escape in it is none"
+            })
+        })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(self) -> Result<bool, ProblemField> {
+        self.text.parse().map_err(|_| self.refuse("must be true or false"))
     }
 
     /// A JSON number, as near as a 64-bit float is to it; one that is too large is infinite.

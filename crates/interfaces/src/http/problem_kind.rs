@@ -24,6 +24,8 @@ kinds! {
     METHOD = METHOD_NOT_ALLOWED, "method-not-allowed", "This method does not apply here";
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     KEY_IN_USE = CONFLICT, "idempotency-key-in-use", "The same request is still being worked on";
+    NOT_DEAD = CONFLICT, "dead-letter-not-dead", "Something was done about this dead letter before";
+    TOO_MANY = CONFLICT, "too-many", "There are as many as there may be";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It has changed since you read it";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This media type is not understood here";

@@ -9,7 +9,12 @@ use crate::api::{Api, NOBODY, USER, json_request, request, run, run_with, with};
 async fn a_created_activity_is_answered_as_stored() {
     let api = Api::default();
     let answer = api
-        .post("/activities", &run_with(json!({ "type": "Trail Run", "distance_km": 10.5, "title": " Morning  run " })))
+        .post(
+            "/activities",
+            &run_with(
+                json!({ "type": "Trail Run", "distance_km": 10.5, "title": " Morning  run ", "tags": ["z", " a "] }),
+            ),
+        )
         .await;
     assert_eq!(answer.status, 201);
     let body = answer.json();
@@ -19,7 +24,7 @@ async fn a_created_activity_is_answered_as_stored() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let expected = json!({
         "id": id, "user_id": USER, "type": "trail_run", "title": "Morning  run", "description": null,
-        "duration_minutes": 50, "distance_km": 10.5, "calories_burned": null, "notes": null,
+        "duration_minutes": 50, "distance_km": 10.5, "calories_burned": null, "notes": null, "tags": ["z", "a"],
         "activity_date": "2026-03-12T06:30:00Z", "version": 1,
         "created_at": "2026-03-12T18:00:00Z", "updated_at": "2026-03-12T18:00:00Z",
     });
@@ -36,6 +41,31 @@ async fn text_is_stored_verbatim_whatever_it_looks_like() {
     let notes = "line one\nline two\ttab <script>alert(1)</script>";
     let body = api.create(json!({ "title": title, "notes": notes })).await;
     assert_eq!((body["title"].as_str(), body["notes"].as_str()), (Some(title), Some(notes)));
+}
+
+#[tokio::test]
+async fn tags_are_always_answered_and_replaced_as_a_whole() {
+    let api = Api::default();
+    for none in [json!({}), json!({ "tags": null }), json!({ "tags": [] })] {
+        assert_eq!(api.create(none).await["tags"], json!([]));
+    }
+    let body = api.create(json!({ "tags": ["race", "Race", "avec été", "\"🏃\""] })).await;
+    assert_eq!(body["tags"], json!(["race", "Race", "avec été", "\"🏃\""]));
+    let path = format!("/activities/{}", body["id"].as_str().expect("an id"));
+    for (patch, tags, version) in [
+        (json!({ "title": "Evening run" }), body["tags"].clone(), "\"2\""),
+        (json!({ "tags": ["b", "a"] }), json!(["b", "a"]), "\"3\""),
+        (json!({ "tags": ["a", "b"] }), json!(["a", "b"]), "\"4\""),
+        (json!({ "tags": ["a", "b"] }), json!(["a", "b"]), "\"4\""),
+        (json!({ "tags": null }), json!([]), "\"5\""),
+        (json!({ "tags": [] }), json!([]), "\"5\""),
+    ] {
+        let request = with(json_request(Method::PATCH, &path, &patch), "if-match", "*");
+        let answer = api.send(request).await;
+        assert_eq!((answer.status, answer.header("etag")), (200, Some(version)), "{patch}: {}", answer.text());
+        assert_eq!(answer.json()["tags"], tags, "{patch}");
+        assert_eq!(api.get(&path).await.json()["tags"], tags, "{patch}");
+    }
 }
 
 #[tokio::test]

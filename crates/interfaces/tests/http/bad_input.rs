@@ -24,7 +24,7 @@ async fn every_wrong_field_is_named_at_once() {
     let api = Api::default();
     let body = json!({
         "user_id": 7, "type": "läuft", "title": "", "duration_minutes": "50", "activity_date": "yesterday",
-        "description": ["no"], "distance_km": -1, "calories_burned": true, "notes": {}, "colour": "red", "id": USER,
+        "description": ["no"], "distance_km": -1, "calories_burned": true, "notes": {}, "tags": "race", "colour": "red", "id": USER,
     });
     let answer = api.post("/activities", &body).await;
     let problem = answer.problem(422, "validation");
@@ -60,6 +60,16 @@ async fn values_out_of_bounds_are_told_the_bounds() {
         ("title", json!("bell\u{7}"), "U+0007"),
         ("title", json!("two\nlines"), "U+000A"),
         ("notes", json!("nul\u{0}"), "U+0000"),
+        ("tags", json!("race"), "list of strings"),
+        ("tags", json!({ "0": "race" }), "list of strings"),
+        ("tags", json!(["race", 7]), "list of strings"),
+        ("tags", json!(["race", null]), "list of strings"),
+        ("tags", json!(["race", " "]), "each tag must be 1 to 40 characters, has 0"),
+        ("tags", json!(["x".repeat(41)]), "each tag must be 1 to 40 characters, has 41"),
+        ("tags", json!(["bell\u{7}"]), "U+0007"),
+        ("tags", json!(["a,b"]), "each tag must not hold a comma"),
+        ("tags", json!(["a", "b", "a "]), "must not hold a tag twice"),
+        ("tags", json!((0..21).map(|n| n.to_string()).collect::<Vec<_>>()), "at most 20 tags"),
         ("type", json!("run; drop"), "letters, digits"),
         ("user_id", json!("nobody"), "UUID"),
         ("user_id", json!("{01929d5e-0000-7000-8000-0000000000aa}"), "UUID"),

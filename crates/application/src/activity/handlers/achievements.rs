@@ -211,7 +211,8 @@ mod tests {
             causation_id: None,
             trace: None,
         };
-        let event = EventEnvelope::seal(&ActivityCreated { activity }, metadata).expect("an envelope");
+        let event =
+            EventEnvelope::seal(&ActivityCreated { activity, tags: Vec::new() }, metadata).expect("an envelope");
         for handler in ["achievements", "leaderboard"] {
             let result = f.handle_by(handler, &event).await;
             assert!(matches!(result, Err(InvocationError::Permanent(_))), "{handler}: {result:?}");

@@ -44,7 +44,7 @@ impl UseCase<dyn Repositories> for CreateActivity {
         }
         let activity = Activity::create(step.next_id(), new.draft.clone(), step.now());
         step.tx().activities().insert(&activity).await?;
-        step.record(&ActivityCreated { activity: (&activity).into() })?;
+        step.record(&ActivityCreated::from(&activity))?;
         Ok((activity,))
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         let activity: Activity = output(&outputs);
         assert_eq!(activity.version, 1);
         assert_eq!(f.store.activity(activity.id).await.expect("an answer"), Some(activity.clone()));
-        assert_eq!(f.last_event::<ActivityCreated>(), ActivityCreated { activity: (&activity).into() });
+        assert_eq!(f.last_event::<ActivityCreated>(), ActivityCreated::from(&activity));
         assert_eq!(f.notifications(ANNA).await, [output::<Notification>(&outputs)]);
         assert_eq!(f.totals(ANNA).await, Figures::of(&activity));
     }

@@ -65,7 +65,7 @@ impl UseCase<dyn Repositories> for ChangeActivity {
 
 #[cfg(test)]
 mod tests {
-    use activelog_domain::activity::{Distance, Notes, Title};
+    use activelog_domain::activity::{Distance, Notes, Tags, Title};
 
     use super::*;
     use crate::{
@@ -93,6 +93,7 @@ mod tests {
         let changes = ActivityChanges {
             distance: Some(Distance::from_metres(7_000).ok()),
             notes: Some(Notes::new("felt good").ok()),
+            tags: Tags::new(&["race"]).ok(),
             ..title("Long run")
         };
         let outputs = f.log.update(update(&before, changes)).await.expect("an updated activity");
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(f.store.activity(before.id).await.expect("an answer"), Some(after.clone()));
         let told = f.last_event::<ActivityUpdated>();
         assert_eq!((told.previous, told.activity), ((&before).into(), (&after).into()));
-        assert_eq!(told.changed, ["title", "distance_km", "notes"]);
+        assert_eq!(told.changed, ["title", "distance_km", "notes", "tags"]);
         assert_eq!(f.totals(ANNA).await, Figures::of(&after));
     }
 

@@ -10,5 +10,6 @@ mod repositories;
 mod state;
 mod toolkit;
 mod unit_of_work;
+mod webhooks;
 
 pub use factory::MemoryRepositories;

@@ -12,6 +12,7 @@ use activelog_domain::{
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
+use super::webhooks::StoredWebhook;
 use crate::{
     ports::{ScheduledEvent, StoredResponse},
     testing::memory_failures::FailureTables,
@@ -38,6 +39,7 @@ pub(super) struct State {
     pub(super) efforts: BTreeMap<UserId, BTreeMap<Uuid, Effort>>,
     pub(super) achievements: BTreeMap<UserId, BTreeMap<Achievement, Earned>>,
     pub(super) leaderboards: BTreeMap<Board, BTreeMap<UserId, Figures>>,
+    pub(super) webhooks: BTreeMap<Uuid, StoredWebhook>,
     pub(super) outbox: Vec<EventEnvelope>,
     pub(super) event_ids: HashSet<Uuid>,
     pub(super) sequences: HashSet<(String, u64)>,

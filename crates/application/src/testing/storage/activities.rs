@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use activelog_domain::activity::{Activity, Title};
+use activelog_domain::activity::{Activity, Tags, Title};
 
 use super::{
     Storage,
@@ -14,6 +14,7 @@ cases!("activities":
     an_id_that_is_there_is_a_constraint_error,
     nothing_is_found_where_there_is_nothing,
     an_update_keeps_every_field,
+    an_update_replaces_all_tags,
     an_update_needs_the_version_before_its_own,
     a_deletion_needs_the_stored_version,
     changes_at_once_lose_nothing,
@@ -68,6 +69,24 @@ async fn an_update_keeps_every_field(storage: Storage) -> Checked {
             uow.commit().await?;
             ensure_eq!(storage.queries.activity(stored.id).await?, Some(changed), "after the update");
         }
+    }
+    Ok(())
+}
+
+async fn an_update_replaces_all_tags(storage: Storage) -> Checked {
+    let mut stored = Activity { tags: Tags::new(&["b", "a", "c"])?, ..bare_activity(any_user())? };
+    storage.insert(std::slice::from_ref(&stored)).await?;
+    for tags in [&["c", "b"][..], &["b", "c"], &[], &["with friends"]] {
+        stored = Activity { version: stored.version + 1, tags: Tags::new(tags)?, ..stored };
+        let mut uow = storage.begin().await?;
+        ensure_eq!(uow.activities().update(&stored).await?, true, "an update to {tags:?}");
+        ensure_eq!(
+            uow.activities().find_for_update(stored.id).await?,
+            Some(stored.clone()),
+            "found in the transaction"
+        );
+        uow.commit().await?;
+        ensure_eq!(storage.queries.activity(stored.id).await?, Some(stored.clone()), "after the update");
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ pub fn cases() -> Vec<Case> {
         super::period_statistics::cases(),
         super::achievements::cases(),
         super::leaderboards::cases(),
+        super::webhooks::cases(),
         super::queries::cases(),
         super::unit_of_work::cases(),
         super::inbox::cases(),

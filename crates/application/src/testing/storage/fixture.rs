@@ -13,6 +13,7 @@ use crate::{
         LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, Retention, ScheduledEvents,
         StorageError, StorageErrorKind, TransactionOptions, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 
 /// Makes storages for cases.
@@ -56,6 +57,8 @@ pub struct Storage {
     pub scheduled: Arc<dyn ScheduledEvents>,
     /// What removes the old.
     pub retention: Arc<dyn Retention>,
+    /// Webhooks outside of transactions.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads outside of transactions.
     pub queries: Arc<dyn Queries>,
     /// How time passes for leases.

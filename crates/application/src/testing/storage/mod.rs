@@ -50,6 +50,7 @@ mod scheduled;
 mod take;
 mod unit_of_work;
 mod users;
+mod webhooks;
 
 pub use case::{Case, Check, cases};
 pub use fixture::{LeaseTime, Storage, StorageFixture};

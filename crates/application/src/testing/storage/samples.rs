@@ -1,5 +1,7 @@
 use activelog_domain::{
-    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{
+        Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tag, Tags, Title,
+    },
     event::{EventEnvelope, TraceContext},
     notification::Notification,
     statistics::Figures,
@@ -52,6 +54,7 @@ fn bare(user_id: UserId) -> Result<Activity, FieldError> {
         distance: None,
         calories: None,
         notes: None,
+        tags: Tags::default(),
         activity_date: ActivityDate::stored(at(0)),
         version: 1,
         created_at: at(0),
@@ -72,6 +75,7 @@ pub(super) fn hard_activities(user: UserId) -> Checked<Vec<Activity>> {
         distance: Some(Distance::from_metres(i64::from(Distance::MAX_KM) * 1_000)?),
         calories: Some(Calories::new(Calories::MAX.into())?),
         notes: Some(Notes::new(&fill(Notes::MAX))?),
+        tags: Tags::new(&(0..Tags::MAX).map(|n| format!("{n:02}{}", fill(Tag::MAX - 2))).collect::<Vec<_>>())?,
         activity_date: ActivityDate::stored("1900-01-01T00:00:00.000001Z".parse()?),
         version: 4_000_000_000,
         created_at: "2026-03-12T18:00:00.123456Z".parse()?,
@@ -81,6 +85,7 @@ pub(super) fn hard_activities(user: UserId) -> Checked<Vec<Activity>> {
     let empty = Activity {
         description: Some(Description::new("")?),
         notes: Some(Notes::new("two\nlines\tand a tab")?),
+        tags: Tags::new(&["null", "NULL", "{}", "[]", "\"", "\\", "$1", "z", "a"])?,
         distance: Some(Distance::from_metres(0)?),
         calories: Some(Calories::new(0)?),
         activity_date: ActivityDate::stored("1969-12-31T23:59:59.999999Z".parse()?),

@@ -18,6 +18,7 @@ use activelog_application::{
         Partition, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
     },
     testing::{MemoryRepositories, memory_storage::MemoryStorage, storage::Storage},
+    webhook::ports::WebhookRepository,
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
@@ -149,6 +150,10 @@ impl Repositories for Unit {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         self.others.leaderboards()
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        self.others.webhooks()
     }
 }
 

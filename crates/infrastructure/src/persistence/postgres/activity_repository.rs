@@ -19,7 +19,7 @@ impl ActivityRepository for PgActivityRepository<'_> {
             "INSERT INTO activities (",
             activity_columns!(),
             ") \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         ));
         let query = bind(insert, activity).bind(activity.created_at.to_sqlx()).bind(activity.updated_at.to_sqlx());
         self.0.execute("insert activity", query).await.map(|_| ())
@@ -35,8 +35,8 @@ impl ActivityRepository for PgActivityRepository<'_> {
     async fn update(&mut self, activity: &Activity) -> Result<bool, StorageError> {
         let update = sqlx::query(
             "UPDATE activities SET user_id = $2, activity_type = $3, title = $4, description = $5, \
-             duration_minutes = $6, distance_metres = $7, calories_burned = $8, notes = $9, activity_date = $10, \
-             version = $11, updated_at = $12 WHERE id = $1 AND version = $11 - 1",
+             duration_minutes = $6, distance_metres = $7, calories_burned = $8, notes = $9, tags = $10, \
+             activity_date = $11, version = $12, updated_at = $13 WHERE id = $1 AND version = $12 - 1",
         );
         let query = bind(update, activity).bind(activity.updated_at.to_sqlx());
         Ok(self.0.execute("update activity", query).await? == 1)
@@ -63,7 +63,7 @@ impl ActivityRepository for PgActivityRepository<'_> {
     }
 }
 
-/// Binds `$1` to `$11`: everything but when it was created and changed.
+/// Binds `$1` to `$12`: everything but when it was created and changed.
 fn bind(query: PgQuery, activity: &Activity) -> PgQuery {
     query
         .bind(activity.id)
@@ -75,6 +75,7 @@ fn bind(query: PgQuery, activity: &Activity) -> PgQuery {
         .bind(activity.distance.map(|distance| integer(distance.metres())))
         .bind(activity.calories.map(|calories| integer(calories.kilocalories())))
         .bind(activity.notes.as_ref().map(|text| text.as_str()))
+        .bind(activity.tags.labels().collect::<Vec<_>>())
         .bind(activity.activity_date.instant().to_sqlx())
         .bind(signed(activity.version))
 }

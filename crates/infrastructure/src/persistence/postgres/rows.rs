@@ -1,7 +1,7 @@
 use activelog_application::ports::StorageError;
 use activelog_domain::{
     achievement::{Achievement, Earned, Effort},
-    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tags, Title},
     notification::Notification,
     statistics::Figures,
     user::UserId,
@@ -16,7 +16,7 @@ use super::error::{corrupt, storage_error};
 macro_rules! activity_columns {
     () => {
         "id, user_id, activity_type, title, description, duration_minutes, distance_metres, calories_burned, notes, \
-         activity_date, version, created_at, updated_at"
+         tags, activity_date, version, created_at, updated_at"
     };
 }
 pub(super) use activity_columns;
@@ -124,6 +124,10 @@ pub(super) fn activity(row: &PgRow, operation: &'static str) -> Result<Activity,
         notes: {
             let text: Option<&str> = c.take()?;
             c.checked(text.map(Notes::new).transpose())?
+        },
+        tags: {
+            let labels: Vec<String> = c.take()?;
+            c.checked(Tags::new(&labels))?
         },
         activity_date: ActivityDate::stored(c.instant()?),
         version: c.unsigned()?,

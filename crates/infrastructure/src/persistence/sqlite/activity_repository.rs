@@ -13,7 +13,7 @@ pub(super) struct SqliteActivityRepository<'a> {
     pub(super) unit: &'a mut WriteUnit,
 }
 
-/// Binds what an activity says of itself: type, title, description, minutes, metres, calories, notes, date.
+/// Binds what an activity says of itself: type, title, description, minutes, metres, calories, notes, tags, date.
 fn bind_details(statement: Statement, activity: &Activity) -> Statement {
     statement
         .bind(activity.activity_type.as_str())
@@ -23,6 +23,7 @@ fn bind_details(statement: Statement, activity: &Activity) -> Statement {
         .bind(activity.distance.map(Distance::metres))
         .bind(activity.calories.map(Calories::kilocalories))
         .bind(activity.notes.as_ref().map(Notes::as_str))
+        .bind(activity.tags.labels().collect::<serde_json::Value>().to_string())
         .bind_time(activity.activity_date.instant())
 }
 
@@ -32,8 +33,8 @@ impl ActivityRepository for SqliteActivityRepository<'_> {
         let insert = Statement::new(
             "insert activity",
             "INSERT INTO activities (id, user_id, activity_type, title, description, duration_minutes, \
-             distance_metres, calories_burned, notes, activity_date, version, created_at, updated_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             distance_metres, calories_burned, notes, tags, activity_date, version, created_at, updated_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(activity.id)
         .bind(activity.user_id.0);
@@ -55,7 +56,7 @@ impl ActivityRepository for SqliteActivityRepository<'_> {
         let update = Statement::new(
             "update activity",
             "UPDATE activities SET activity_type = ?, title = ?, description = ?, duration_minutes = ?, \
-             distance_metres = ?, calories_burned = ?, notes = ?, activity_date = ?, version = ?, updated_at = ? \
+             distance_metres = ?, calories_burned = ?, notes = ?, tags = ?, activity_date = ?, version = ?, updated_at = ? \
              WHERE id = ? AND version = ? - 1",
         );
         let update = bind_details(update, activity)

@@ -17,6 +17,8 @@ mod crash_marks;
 mod database;
 mod dead_letters;
 mod disk_space;
+#[cfg(feature = "fault-injection")]
+mod effect_ledger;
 mod error_mapping;
 mod failure_rows;
 mod group;
@@ -42,6 +44,8 @@ mod session;
 mod statement;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 mod write_unit;
 mod writer;
 

@@ -3,7 +3,7 @@ use std::error::Error;
 use activelog_application::ports::{JournalEntry, OutboxEntry, Partition};
 use activelog_domain::{
     achievement::{Achievement, Earned},
-    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{Activity, ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tags, Title},
     event::{EventEnvelope, TraceContext},
     notification::Notification,
     statistics::{Figures, Period, PeriodStatistics},
@@ -14,7 +14,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 /// The columns [`activity`] reads.
 pub(super) const ACTIVITY: &str = "id, user_id, activity_type, title, description, duration_minutes, distance_metres, \
-     calories_burned, notes, activity_date, version, created_at, updated_at";
+     calories_burned, notes, tags, activity_date, version, created_at, updated_at";
 
 /// The columns [`notification`] reads.
 pub(super) const NOTIFICATION: &str = "id, user_id, kind, message, created_at, read_at";
@@ -44,6 +44,11 @@ pub(super) fn partition(row: &SqliteRow) -> Result<Partition, sqlx::Error> {
     u16::try_from(row.try_get::<i64, _>("partition")?).map(Partition).map_err(invalid)
 }
 
+fn tags(row: &SqliteRow) -> Result<Tags, sqlx::Error> {
+    let labels: Vec<String> = serde_json::from_str(row.try_get("tags")?).map_err(invalid)?;
+    Tags::new(&labels).map_err(invalid)
+}
+
 pub(super) fn activity(row: &SqliteRow) -> Result<Activity, sqlx::Error> {
     Ok(Activity {
         id: row.try_get("id")?,
@@ -63,6 +68,7 @@ pub(super) fn activity(row: &SqliteRow) -> Result<Activity, sqlx::Error> {
             .map_err(invalid)?,
         calories: row.try_get::<Option<i64>, _>("calories_burned")?.map(Calories::new).transpose().map_err(invalid)?,
         notes: row.try_get::<Option<&str>, _>("notes")?.map(Notes::new).transpose().map_err(invalid)?,
+        tags: tags(row)?,
         activity_date: ActivityDate::stored(time(row, "activity_date")?),
         version: unsigned(row, "version")?,
         created_at: time(row, "created_at")?,

@@ -4,7 +4,10 @@ use activelog_application::ports::JournalEntry;
 use activelog_domain::event::EventEnvelope;
 use serde::Serialize;
 
-use crate::cli::{OutputFormat, terminal::one_line};
+use crate::cli::{
+    OutputFormat,
+    terminal::{one_line, short_line},
+};
 
 /// How much of an event's data a line for people shows, in characters.
 const DATA_SHOWN: usize = 200;
@@ -43,11 +46,7 @@ pub(super) fn write_entry(output: &mut dyn Write, format: OutputFormat, entry: &
 /// An event's data, as a line for people shows it.
 pub(super) fn shown_data(event: &EventEnvelope) -> String {
     match std::str::from_utf8(&event.data) {
-        Ok(text) => {
-            let shown: String = text.chars().take(DATA_SHOWN).collect();
-            let rest = if shown.len() < text.len() { "…" } else { "" };
-            format!("{}{rest}", one_line(&shown))
-        }
+        Ok(text) => short_line(text, DATA_SHOWN),
         Err(_) => format!("{} bytes of {}", event.data.len(), one_line(&event.content_type)),
     }
 }

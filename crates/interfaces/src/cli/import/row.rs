@@ -1,5 +1,5 @@
 use activelog_domain::{
-    activity::{ActivityDraft, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{ActivityDraft, ActivityType, Calories, Description, Distance, Duration, Notes, Tags, Title},
     user::UserId,
     validation::{Checks, FieldError},
 };
@@ -89,6 +89,7 @@ impl<'a> Cells<'a> {
                 distance: distance?,
                 calories: calories?,
                 notes: notes?,
+                tags: Tags::default(),
                 activity_date: activity_date?,
             })
         };

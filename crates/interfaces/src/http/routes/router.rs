@@ -4,7 +4,7 @@ use axum::Router;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{activities, docs, events, health, leaderboard, users};
+use super::{activities, dead_letters, docs, events, health, leaderboard, users};
 use crate::http::{
     HttpOptions, HttpState,
     layers::{self, Admission, FailureLog},
@@ -21,12 +21,17 @@ fn reads() -> OpenApiRouter<Http> {
         .merge(users::reads())
         .routes(routes!(leaderboard::get_leaderboard))
         .routes(routes!(events::list_events))
+        .merge(dead_letters::reads())
         .routes(routes!(docs::openapi_json))
 }
 
 /// Everything else: short answers, which pass through as few layers as possible.
 fn rest() -> OpenApiRouter<Http> {
-    OpenApiRouter::default().merge(activities::routes()).merge(users::routes()).merge(health::routes())
+    OpenApiRouter::default()
+        .merge(activities::routes())
+        .merge(users::routes())
+        .merge(dead_letters::routes())
+        .merge(health::routes())
 }
 
 /// Every documented route.

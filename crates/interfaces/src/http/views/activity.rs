@@ -34,6 +34,9 @@ pub(in crate::http) struct ActivityView<'a> {
     /// Private notes.
     #[schema(required = true)]
     notes: Option<&'a str>,
+    /// Its tags, in the order they were given.
+    #[schema(example = json!(["race", "with friends"]))]
+    tags: Vec<&'a str>,
     /// When it took place.
     activity_date: Timestamp,
     /// From 1; every change adds one. The `ETag` is this in quotes.
@@ -57,6 +60,7 @@ impl<'a> From<&'a Activity> for ActivityView<'a> {
             distance_km: activity.distance.map(Distance::km),
             calories_burned: activity.calories.map(Calories::kilocalories),
             notes: activity.notes.as_ref().map(|n| n.as_str()),
+            tags: activity.tags.labels().collect(),
             activity_date: activity.activity_date.instant(),
             version: activity.version,
             created_at: activity.created_at,

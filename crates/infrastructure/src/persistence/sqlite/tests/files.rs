@@ -1,9 +1,14 @@
 use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
-use sqlx::Connection;
+use activelog_application::activity::ports::Queries;
+use activelog_domain::{
+    activity::{Activity, Tags},
+    user::UserId,
+};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::support::Scratch;
+use super::support::{Scratch, activity, begin, new_id};
 use crate::{
     clock::SystemClock,
     persistence::{
@@ -14,6 +19,11 @@ use crate::{
 
 async fn open(path: impl Into<std::path::PathBuf>) -> Result<SqliteDatabase, DatabaseError> {
     SqliteDatabase::open(SqliteOptions::new(path), Arc::new(SystemClock)).await
+}
+
+/// A connection beside the program's own.
+async fn beside(path: &std::path::Path) -> SqliteConnection {
+    SqliteConnection::connect_with(&writing(path, std::time::Duration::from_secs(1))).await.expect("connects")
 }
 
 #[tokio::test]
@@ -69,9 +79,7 @@ async fn an_older_schema_is_refused_without_migrating_and_a_newer_one_always() {
     database.migrate().await.expect("migrating twice is nothing");
     database.check_schema().await.expect("fits");
 
-    let mut connection = sqlx::SqliteConnection::connect_with(&writing(&path, std::time::Duration::from_secs(1)))
-        .await
-        .expect("connects");
+    let mut connection = beside(&path).await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  VALUES (9999, 'from the future', true, x'00', 0)";
     sqlx::query(newer).execute(&mut connection).await.expect("inserts");
@@ -89,4 +97,26 @@ async fn migrating_at_once_from_several_places_migrates_once() {
     for result in futures::future::join_all(migrations).await {
         result.expect("migrates");
     }
+}
+
+#[tokio::test]
+async fn activities_from_before_there_were_tags_have_none() {
+    let scratch = Scratch::new().await;
+    let stored = activity(UserId(new_id()));
+    let mut unit = scratch.begin().await;
+    unit.activities().insert(&stored).await.expect("inserts");
+    unit.commit().await.expect("commits");
+    // What an older release left behind: the activity without the column.
+    let mut connection = beside(&scratch.folder.path().join("data/activelog.db")).await;
+    for step in ["ALTER TABLE activities DROP COLUMN tags", "DELETE FROM _sqlx_migrations WHERE version = 3"] {
+        sqlx::query(step).execute(&mut connection).await.expect("undone");
+    }
+    let upgraded = scratch.again(|_| {}).await;
+    upgraded.migrate().await.expect("migrates");
+    assert_eq!(upgraded.activity(stored.id).await.expect("reads").as_ref(), Some(&stored));
+    let tagged = Activity { version: 2, tags: Tags::new(&["race"]).expect("tags"), ..stored };
+    let mut unit = begin(&upgraded).await;
+    assert!(unit.activities().update(&tagged).await.expect("updates"));
+    unit.commit().await.expect("commits");
+    assert_eq!(upgraded.activity(tagged.id).await.expect("reads"), Some(tagged));
 }

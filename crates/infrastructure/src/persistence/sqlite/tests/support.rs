@@ -5,7 +5,7 @@ use activelog_application::{
     ports::{IdGenerator as _, Isolation, Lease, LeaseStore, StorageError, TransactionOptions, UnitOfWorkFactory},
 };
 use activelog_domain::{
-    activity::{Activity, ActivityDate, ActivityDraft, ActivityType, Distance, Duration as Minutes, Title},
+    activity::{Activity, ActivityDate, ActivityDraft, ActivityType, Distance, Duration as Minutes, Tags, Title},
     event::EventEnvelope,
     notification::Notification,
     statistics::Figures,
@@ -84,6 +84,7 @@ pub(super) fn activity(user: UserId) -> Activity {
         distance: Distance::from_metres(8_400).ok(),
         calories: None,
         notes: None,
+        tags: Tags::default(),
         activity_date: ActivityDate::stored(now()),
     };
     Activity::create(new_id(), draft, now())

@@ -65,6 +65,7 @@ fn draft(body: &[u8], now: Timestamp) -> Result<ActivityDraft, Problem> {
     let distance = given.optional("distance_km", fields::distance);
     let calories = given.optional("calories_burned", fields::calories);
     let notes = given.optional("notes", fields::notes);
+    let tags = given.optional("tags", fields::tags).unwrap_or_default();
     given.finish()?;
     let (Some(user_id), Some(activity_type), Some(title), Some(duration), Some(activity_date)) =
         (user_id, activity_type, title, duration, activity_date)
@@ -72,7 +73,18 @@ fn draft(body: &[u8], now: Timestamp) -> Result<ActivityDraft, Problem> {
         // A required field that is not there was noted as an error.
         return Err(Problem::validation(BrokenRules::default()));
     };
-    Ok(ActivityDraft { user_id, activity_type, title, description, duration, distance, calories, notes, activity_date })
+    Ok(ActivityDraft {
+        user_id,
+        activity_type,
+        title,
+        description,
+        duration,
+        distance,
+        calories,
+        notes,
+        tags,
+        activity_date,
+    })
 }
 
 fn encode(outputs: &Outputs) -> StoredResponse {

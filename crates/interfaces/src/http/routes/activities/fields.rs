@@ -1,13 +1,19 @@
 //! The fields of an activity in request bodies.
 
 use activelog_domain::{
-    activity::{ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Title},
+    activity::{ActivityDate, ActivityType, Calories, Description, Distance, Duration, Notes, Tag, Tags, Title},
     user::UserId,
     validation::FieldError,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+    },
+};
 
 use crate::http::{extract::parse_uuid, json_object::Given, problem::ProblemField};
 
@@ -22,11 +28,21 @@ pub(super) const NEW: &[&str] = &[
     "distance_km",
     "calories_burned",
     "notes",
+    "tags",
 ];
 
 /// What a change may say.
-pub(super) const CHANGEABLE: &[&str] =
-    &["type", "title", "duration_minutes", "activity_date", "description", "distance_km", "calories_burned", "notes"];
+pub(super) const CHANGEABLE: &[&str] = &[
+    "type",
+    "title",
+    "duration_minutes",
+    "activity_date",
+    "description",
+    "distance_km",
+    "calories_burned",
+    "notes",
+    "tags",
+];
 
 /// What the application decides.
 pub(super) const DECIDED: &[&str] = &["id", "version", "created_at", "updated_at"];
@@ -56,6 +72,10 @@ pub(super) fn notes(given: Given<'_>) -> Result<Notes, ProblemField> {
     Ok(Notes::new(&given.string()?)?)
 }
 
+pub(super) fn tags(given: Given<'_>) -> Result<Tags, ProblemField> {
+    Ok(Tags::new(&given.strings()?)?)
+}
+
 pub(super) fn duration(given: Given<'_>) -> Result<Duration, ProblemField> {
     Duration::new(given.integer()?).map_err(|error| as_sent(given, error))
 }
@@ -77,12 +97,24 @@ fn as_sent(given: Given<'_>, error: FieldError) -> ProblemField {
     given.refuse(error.rule)
 }
 
+/// How tags are given: a derived schema cannot tell what each of them may be.
+fn tags_schema() -> impl Into<RefOr<Schema>> {
+    let label = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(Tag::MAX));
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .description(Some("Short labels, none twice, kept in this order. A change replaces them all; null is no tags."))
+        .items(label.pattern(Some("^[^,]*$")))
+        .max_items(Some(Tags::MAX))
+        .unique_items(true)
+}
+
 /// A new activity. Fields not listed here are refused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewActivity, example = json!({
     "user_id": "01929d5e-0000-7000-8000-000000000001", "type": "run", "title": "Morning run", "duration_minutes": 50,
-    "activity_date": "2026-03-12T06:30:00Z", "distance_km": 10.5, "calories_burned": 640
+    "activity_date": "2026-03-12T06:30:00Z", "distance_km": 10.5, "calories_burned": 640,
+    "tags": ["race", "with friends"]
 }))]
 #[expect(dead_code, reason = "describes what is read field by field, so that every error can be told at once")]
 pub(super) struct NewActivityBody {
@@ -113,6 +145,8 @@ pub(super) struct NewActivityBody {
     /// Private; may span lines.
     #[schema(max_length = 10000)]
     notes: Option<String>,
+    #[schema(schema_with = tags_schema)]
+    tags: Option<Vec<String>>,
 }
 
 /// A change of an activity, as a JSON merge patch (RFC 7396): what is left out stays, null removes an optional field. Fields not
@@ -147,4 +181,6 @@ pub(super) struct ActivityPatchBody {
     /// Private; may span lines.
     #[schema(max_length = 10000)]
     notes: Option<String>,
+    #[schema(schema_with = tags_schema)]
+    tags: Option<Vec<String>>,
 }

@@ -70,6 +70,7 @@ fn changes(body: &[u8], now: Timestamp) -> Result<ActivityChanges, Problem> {
         distance: given.removable("distance_km", fields::distance),
         calories: given.removable("calories_burned", fields::calories),
         notes: given.removable("notes", fields::notes),
+        tags: given.removable("tags", fields::tags).map(Option::unwrap_or_default),
     };
     given.finish()?;
     Ok(changes)
