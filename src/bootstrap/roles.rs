@@ -243,7 +243,7 @@ async fn new_worker(
     let router = Router::new(application.orchestrator.clone())
         .policies(options::failure_policies(worker))
         .layer(SpanLayer)
-        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage)))
+        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage), lifecycle.stop.clone()))
         .layer(guard.layer());
     let router = handlers::register(router);
     #[cfg(feature = "fault-injection")]
