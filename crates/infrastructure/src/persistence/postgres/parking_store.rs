@@ -202,7 +202,8 @@ impl ParkingStore for PgDatabase {
         limit: u32,
     ) -> Result<Listed<ParkedEvent>, StorageError> {
         const OPERATION: &str = "list parked events";
-        let rows = self.reader(OPERATION).await?.rows(OPERATION, list(filter, after, limit).build().persistent(false)).await?;
+        let rows =
+            self.reader(OPERATION).await?.rows(OPERATION, list(filter, after, limit).build().persistent(false)).await?;
         let events = rows.iter().map(|row| parked_event(row, OPERATION)).collect::<Result<_, _>>()?;
         Ok(listed(events, limit, |event: &ParkedEvent| event.place))
     }
