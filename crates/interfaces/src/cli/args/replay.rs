@@ -12,8 +12,8 @@ Examples:
   activelog events replay --handler period-statistics
   activelog events replay --handler leaderboard --from 2026-01-01 --output json
 
-What the handler has made is removed, all of it, and made anew from the events the journal still holds. With --from or --to it is made
-of the events of that time alone. Everything else goes on: events that arrive for the handler meanwhile are parked, and running workers
+What the handler has made is removed, all of it, and made anew from the events the journal still holds (retention.journal): what is older
+is gone afterwards. With --from or --to it is made of the events of that time alone. Everything else goes on: events that arrive for the handler meanwhile are parked, and running workers
 take them afterwards, in order. Until it ends, what the handler makes is incomplete. Nobody is notified a second time.
 
 Exit codes:
