@@ -45,8 +45,11 @@ pub enum ReplayCommandError {
 impl ReplayCommandError {
     /// Whether the command was used wrongly and nothing was begun.
     pub fn is_usage(&self) -> bool {
-        let refused = ReplayError::is_refusal;
-        matches!(self, Self::EmptyRange { .. } | Self::OtherRange(_)) || matches!(self, Self::Replay(e) if refused(e))
+        match self {
+            Self::EmptyRange { .. } | Self::OtherRange(_) => true,
+            Self::Replay(error) => error.is_refusal(),
+            Self::Storage(_) | Self::Output(_) => false,
+        }
     }
 }
 
