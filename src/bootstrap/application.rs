@@ -2,12 +2,14 @@ use std::sync::Arc;
 
 use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
+    failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Broker, Clock, IdGenerator},
+    webhook::Webhooks,
 };
 use activelog_infrastructure::{clock::SystemClock, id_generator::UuidV7Generator};
 
-use super::{SchemaPolicy, Storage, broker::connect_broker};
+use super::{SchemaPolicy, Storage, broker::connect_broker, webhooks};
 use crate::config::Config;
 
 /// Everything a role works with.
@@ -22,6 +24,8 @@ pub struct Application {
     pub orchestrator: Orchestrator<dyn Repositories>,
     /// The activity log on it.
     pub log: ActivityLog,
+    /// Webhooks on it.
+    pub webhooks: Webhooks,
 }
 
 impl Application {
@@ -33,12 +37,18 @@ impl Application {
         let options = OrchestratorOptions { timeout: config.server.request_timeout, ..Default::default() };
         let orchestrator = Orchestrator::new(storage.units.clone(), clock.clone(), ids.clone(), options);
         let log = ActivityLog::new(orchestrator.clone())?;
-        Ok(Self { clock, ids, storage, orchestrator, log })
+        let webhooks = webhooks::webhooks(&config.webhooks, orchestrator.clone())?;
+        Ok(Self { clock, ids, storage, orchestrator, log, webhooks })
     }
 
     /// Connects the broker that the configuration names, and refuses one that is less durable than it requires.
     pub async fn broker(&self, config: &Config) -> anyhow::Result<Broker> {
         connect_broker(&config.broker, &self.storage, self.ids.clone()).await
+    }
+
+    /// The events that handlers have failed to take.
+    pub fn failed_events(&self) -> FailedEvents {
+        FailedEvents::new(self.storage.dead_letters.clone(), self.storage.parking.clone())
     }
 
     /// Finishes the transactions under way and closes the storage.

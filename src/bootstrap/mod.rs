@@ -5,11 +5,14 @@ mod announcement;
 mod application;
 mod broker;
 mod dispatch;
+mod failures;
 mod health;
+mod housekeeping;
 mod lifecycle;
 mod options;
 mod roles;
 mod storage;
+mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;

@@ -11,7 +11,7 @@ pub enum ExitStatus {
     Failed,
     /// It was used wrongly, or the configuration is wrong; nothing was begun: 2.
     Usage,
-    /// It finished, but some rows of an import were refused: 3.
+    /// It finished, but some of what it was given was refused, such as rows of an import: 3.
     SomeRefused,
     /// It was interrupted; what was done is kept: 130, as shells have it.
     Interrupted,

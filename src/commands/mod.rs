@@ -2,13 +2,17 @@
 
 mod completions;
 mod config;
+mod dead_letters;
 mod events;
 mod exit;
 mod import;
+mod parked;
 
 pub use completions::completions;
 pub use config::show_config;
-pub use events::tail_events;
+pub use dead_letters::{choose_dead_letters, list_dead_letters, remedy_dead_letters, show_dead_letter};
+pub use events::{scheduled_events, tail_events};
 pub(crate) use exit::written;
 pub use exit::{CommandError, ExitStatus};
 pub use import::{open_import, run_import};
+pub use parked::list_parked;

@@ -4,16 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::{ActivityLog, handlers, ports::Repositories},
-    delivery::{Consumer, ConsumerOptions, FailurePolicy, RetryLayer, Router, SpanLayer},
+    backpressure::PressureGauge,
+    delivery::{
+        Consumer, ConsumerOptions, CrashGuard, FailureMachine, FailurePolicy, Policies, Retrier, RetrierOptions,
+        Router, SpanLayer,
+    },
+    failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
-    ports::{Clock, EventPublisher, IdGenerator, OutboxStore, Subscription},
+    ports::{AfterDeadLetter, Clock, EventPublisher, IdGenerator, OutboxStore, ParkingStore, Subscription},
     relay::{Relay, RelayOptions, RelayTarget},
+    webhook::{WebhookOptions, Webhooks},
 };
 use activelog_infrastructure::{
     broker::memory::MemoryBroker,
     clock::SystemClock,
     id_generator::UuidV7Generator,
     persistence::sqlite::{SqliteDatabase, SqliteOptions},
+    webhook::SystemSecretSource,
 };
 use activelog_interfaces::{
     http::{self, ComponentHealth, HealthSource, HttpOptions, HttpState},
@@ -38,8 +45,13 @@ pub(crate) const BERT: Uuid = Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_00
 /// Failures are tried again soon, so that what is healed goes on soon.
 const POLICY: FailurePolicy = FailurePolicy {
     quick_attempts: 2,
-    first_pause: Duration::from_millis(1),
-    longest_pause: Duration::from_millis(20),
+    quick_pause: Duration::from_millis(1),
+    attempts: 1_000_000,
+    first_backoff: Duration::from_millis(5),
+    longest_backoff: Duration::from_millis(20),
+    crashes: 3,
+    after_dead_letter: AfterDeadLetter::Hold,
+    time_limit: Duration::from_secs(60),
 };
 
 type Handlers = Router<dyn Repositories>;
@@ -57,7 +69,6 @@ pub(crate) struct Changes {
 /// A running application. It stops when this is dropped.
 pub(crate) struct Application {
     pub(crate) memory: MemoryBroker,
-    pub(crate) retries: RetryLayer,
     database: SqliteDatabase,
     client: reqwest::Client,
     base: String,
@@ -102,33 +113,41 @@ impl Application {
         let stopped = stop.clone();
         parts.spawn(async move { relay.run(&stopped).await });
 
-        let retries = RetryLayer::new(POLICY, 64, stop.clone());
-        let router = Router::new(orchestrator.clone()).layer(retries.clone()).layer(SpanLayer);
-        let mut router = handlers::register(router);
+        let guard = CrashGuard::begin(shared.clone(), "activelog", ids.next_id(), 64).await.expect("it begins");
+        let machine = FailureMachine::new(shared.clone(), clock.clone(), "activelog", stop.clone());
+        let router = Router::new(orchestrator.clone()).policies(Policies::new(POLICY)).layer(SpanLayer);
+        let mut router = handlers::register(router.layer(guard.layer()));
         if let Some(more) = changes.handlers {
             router = more(router);
         }
         let routes = router.build().expect("routes that fit together");
         let subscription = Subscription::new("activelog".to_owned(), routes.patterns());
-        let worker = Worker::new(broker.subscriber, subscription, Consumer::new(routes, ConsumerOptions::default()));
+        let retrier = Retrier::new(machine.clone(), routes.clone(), RetrierOptions::default());
+        let consumer = Consumer::new(routes.within(&machine.layer()), ConsumerOptions::default());
+        let worker = Worker::new(broker.subscriber, subscription, consumer, vec![retrier], guard);
         let stopped = stop.clone();
         parts.spawn(async move { worker.run(&stopped, &stopped).await.expect("a subscription") });
 
         let state = HttpState {
-            log: ActivityLog::new(orchestrator).expect("chains that fit together"),
+            log: ActivityLog::new(orchestrator.clone()).expect("chains that fit together"),
+            webhooks: Webhooks::new(orchestrator, Arc::new(SystemSecretSource), WebhookOptions::default())
+                .expect("chains that fit together"),
+            webhook_store: shared.clone(),
             queries: shared.clone(),
             journal: shared.clone(),
-            outbox: shared,
+            outbox: shared.clone(),
+            failures: FailedEvents::new(shared.clone(), shared),
             clock,
             ids,
             health: Arc::new(NoComponents),
+            pressure: PressureGauge::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
         let (router, stopped) = (http::router(state, HttpOptions::default()), stop.clone());
         parts.spawn(async move { http::serve(listener, router, stopped).await.expect("it serves") });
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        Self { memory, retries, database, client, base, stop, _parts: parts, _folder: folder }
+        Self { memory, database, client, base, stop, _parts: parts, _folder: folder }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -172,9 +191,14 @@ impl Application {
     /// Waits until this many events wait in the outbox.
     pub(crate) async fn outbox_holds(&self, events: u64) {
         eventually("the outbox holds what it should", PATIENCE, async || {
-            (self.database.depth().await.expect("it can be read").events == events).then_some(())
+            (OutboxStore::depth(&self.database).await.expect("it can be read").events == events).then_some(())
         })
         .await;
+    }
+
+    /// How many events are parked.
+    pub(crate) async fn parked(&self) -> u64 {
+        ParkingStore::depth(&self.database).await.expect("it can be read").events
     }
 
     /// What the broker has been given for an activity, as sequence and name.

@@ -1,4 +1,4 @@
-//! One event that fails holds its activity, in order, and nothing else.
+//! One event that fails parks its activity, in order, and nothing else.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn counts(activities: i64, minutes: i64) -> impl Fn(&Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_holds_one_activity() {
+async fn a_handler_that_fails_parks_one_activity() {
     let picky = Picky::default();
     let handler = Arc::new(picky.clone());
     let more = move |router: Router<_>| {
@@ -31,8 +31,8 @@ async fn a_handler_that_fails_holds_one_activity() {
     let application = Application::start_with(Changes { handlers: Some(Box::new(more)), ..Changes::default() }).await;
     let poison = application.create(&run(ANNA, POISON)).await;
     application.update(&poison, 1, &json!({ "duration_minutes": 60 })).await;
-    let held = async || (application.retries.held() == 1).then_some(());
-    eventually("the event is held", PATIENCE, held).await;
+    let parked = async || (application.parked().await == 2).then_some(());
+    eventually("it is parked, with what came behind it", PATIENCE, parked).await;
 
     for title in ["one", "two", "three"] {
         let other = application.create(&run(BERT, title)).await;
@@ -42,7 +42,7 @@ async fn a_handler_that_fails_holds_one_activity() {
     }
     application.until("for every handler", &format!("/users/{BERT}/statistics"), counts(3, 120)).await;
     assert!(picky.taken_of(&poison).is_empty());
-    assert_eq!(application.retries.held(), 1);
+    assert_eq!(application.parked().await, 2);
     // Its requests are answered, and its totals are right.
     assert_eq!(application.get(&format!("/users/{ANNA}/statistics")).await["totals"]["duration_minutes"], json!(60));
 
@@ -50,8 +50,8 @@ async fn a_handler_that_fails_holds_one_activity() {
     let taken = async || (picky.taken_of(&poison) == [1, 2]).then_some(());
     eventually("what was held goes on in order", PATIENCE, taken).await;
     application.until("once for every handler", &format!("/users/{ANNA}/statistics"), counts(1, 60)).await;
-    let free = async || (application.retries.held() == 0).then_some(());
-    eventually("nothing is held any more", PATIENCE, free).await;
+    let free = async || (application.parked().await == 0).then_some(());
+    eventually("nothing is parked any more", PATIENCE, free).await;
 }
 
 #[tokio::test]

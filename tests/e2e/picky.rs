@@ -59,7 +59,7 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for Picky {
 
     async fn handle(&self, event: &Received<'_, E>, _: &mut Step<'_, dyn Repositories>) -> Result<(), HandlerError> {
         if self.refuses(event.envelope) {
-            return Err(HandlerError::permanent("poison"));
+            return Err(HandlerError::retry("poison"));
         }
         self.take(event.envelope);
         Ok(())

@@ -46,7 +46,8 @@ async fn empty_lane(database: &PgDatabase) -> ClaimedLane {
 async fn somebody_waits(observer: &mut PgConnection) {
     let observer = tokio::sync::Mutex::new(observer);
     eventually("a statement waits for a lock", PATIENCE, || async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut **observer.lock().await).await.unwrap();
         (waiting > 0).then_some(())
     })

@@ -3,4 +3,5 @@
 
 pub mod cli;
 pub mod http;
+mod selection;
 pub mod worker;

@@ -1,7 +1,9 @@
+use std::collections::VecDeque;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Addressed, DeathReason, Failures, Listed, StorageError};
+use super::{Addressed, DeathReason, Failures, Listed, PARKING_PAGE_MAX, StorageError};
 
 /// What an operator has done about a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +16,26 @@ pub enum DeadLetterState {
     Replayed,
     /// It will never be taken.
     Discarded,
+}
+
+impl DeadLetterState {
+    /// Every state, in the order they come.
+    pub const ALL: [Self; 4] = [Self::Dead, Self::Replaying, Self::Replayed, Self::Discarded];
+
+    /// Its stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Replaying => "replaying",
+            Self::Replayed => "replayed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
 }
 
 /// One of the deaths of an event that was replayed and died again.
@@ -76,6 +98,32 @@ pub trait DeadLetters: Send + Sync + 'static {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Listed<DeadLetter>, StorageError>;
+
+    /// Dead letters by ascending number, from above number `after`, at most `limit` (at most
+    /// [`PARKING_PAGE_MAX`](super::PARKING_PAGE_MAX)): the order to replay them in.
+    ///
+    /// Made of [`list`](Self::list) unless the storage does better: it then reads everything that matches, and keeps `limit` of it.
+    async fn oldest(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StorageError> {
+        let limit = usize::try_from(limit.min(PARKING_PAGE_MAX)).unwrap_or(usize::MAX);
+        let mut oldest = VecDeque::new();
+        let mut before = None;
+        loop {
+            let page = self.list(filter, before, PARKING_PAGE_MAX).await?;
+            let reached = after.is_some_and(|after| page.items.iter().any(|letter| letter.id <= after));
+            oldest.extend(page.items.into_iter().filter(|letter| after.is_none_or(|after| letter.id > after)));
+            // Descending: the first are the youngest.
+            oldest.drain(..oldest.len().saturating_sub(limit));
+            match page.next {
+                Some(next) if !reached => before = Some(next),
+                _ => return Ok(oldest.into_iter().rev().collect()),
+            }
+        }
+    }
 
     /// One.
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError>;

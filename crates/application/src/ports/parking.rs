@@ -82,6 +82,26 @@ pub enum DeathReason {
     Crashed,
 }
 
+impl DeathReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Exhausted, Self::Permanent, Self::Undecodable, Self::Crashed];
+
+    /// Its stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Permanent => "permanent",
+            Self::Undecodable => "undecodable",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// The reason called `name`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
 /// A page of a list, newest or first come first as the list says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed<T> {

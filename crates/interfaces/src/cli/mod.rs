@@ -4,11 +4,15 @@
 //! in the dispatcher of the composition root, and — if it needs nothing but ports — its work in a module beside [`import`].
 
 mod args;
+pub mod dead_letters;
 pub mod events;
 pub mod import;
+pub mod parked;
 mod terminal;
 
 pub use args::{
-    Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, EventsArgs, EventsCommand, GlobalFlags, ImportArgs,
-    OutputFormat, RoleArgs, Source, TailArgs, TailFrom,
+    Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand,
+    EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
+    ParkedCommand, RemedyArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs,
+    ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };

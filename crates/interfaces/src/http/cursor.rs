@@ -1,7 +1,7 @@
 //! Cursors: where a list goes on, as an opaque text. The first byte says which list, so that one list's cursor is not
 //! taken for another's.
 
-use activelog_application::ports::JournalCursor;
+use activelog_application::{failures::BulkPoint, ports::JournalCursor};
 use activelog_domain::statistics::Period;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::{Timestamp, civil::Date};
@@ -14,6 +14,9 @@ pub(super) enum List {
     Notifications = 2,
     Leaderboard = 3,
     Events = 4,
+    DeadLetters = 5,
+    Parked = 6,
+    Remedy = 7,
 }
 
 /// What a broken cursor is told.
@@ -34,6 +37,38 @@ pub(super) fn parse_keyset(list: List, text: &str) -> Option<(Timestamp, Uuid)> 
     let (at, id) = bytes.split_first_chunk::<8>()?;
     let at = Timestamp::from_microsecond(i64::from_be_bytes(*at)).ok()?;
     Some((at, Uuid::from_bytes(id.try_into().ok()?)))
+}
+
+/// From this number on.
+pub(super) fn number(list: List, number: i64) -> String {
+    let mut bytes = vec![list as u8];
+    bytes.extend(number.to_be_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads what [`number`] wrote.
+pub(super) fn parse_number(list: List, text: &str) -> Option<i64> {
+    let number = i64::from_be_bytes(payload(list, text)?.try_into().ok()?);
+    (number >= 0).then_some(number)
+}
+
+/// Where a run over many dead letters goes on.
+pub(super) fn bulk(BulkPoint { after, last, remaining }: BulkPoint) -> String {
+    let mut bytes = vec![List::Remedy as u8];
+    bytes.extend(after.to_be_bytes());
+    bytes.extend(last.to_be_bytes());
+    bytes.extend(remaining.to_be_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads what [`bulk`] wrote.
+pub(super) fn parse_bulk(text: &str) -> Option<BulkPoint> {
+    let bytes = payload(List::Remedy, text)?;
+    let (after, rest) = bytes.split_first_chunk()?;
+    let (last, rest) = rest.split_first_chunk()?;
+    let (after, last) = (i64::from_be_bytes(*after), i64::from_be_bytes(*last));
+    let remaining = u64::from_be_bytes(rest.try_into().ok()?);
+    (0 <= after && after < last).then_some(BulkPoint { after, last, remaining })
 }
 
 /// After this rank of the board of the period that starts on this day.
@@ -129,6 +164,10 @@ mod tests {
         positions.0[3] = u64::try_from(i64::MAX).expect("positive");
         positions.0[15] = 128;
         assert_eq!(parse_journal(&journal(&positions)), Some(positions));
+        assert_eq!(parse_number(List::Parked, &number(List::Parked, 7)), Some(7));
+        assert_eq!(parse_number(List::DeadLetters, &number(List::Parked, 7)), None);
+        let point = BulkPoint { after: 6, last: 900, remaining: 894 };
+        assert_eq!(parse_bulk(&bulk(point)), Some(point));
     }
 
     #[test]
@@ -137,6 +176,8 @@ mod tests {
             assert_eq!(parse_keyset(List::Activities, bad), None, "{bad}");
             assert_eq!(BoardCursor::parse(bad), None, "{bad}");
             assert_eq!(parse_journal(bad), None, "{bad}");
+            assert_eq!(parse_number(List::Parked, bad), None, "{bad}");
+            assert_eq!(parse_bulk(bad), None, "{bad}");
         }
     }
 }

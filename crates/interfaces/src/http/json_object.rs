@@ -79,6 +79,16 @@ impl<'a> Fields<'a> {
         if given.is_null() { Some(None) } else { self.note(read(given)).map(Some) }
     }
 
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Notes what is wrong with the object as a whole.
+    pub(super) fn refuse(&mut self, error: ProblemField) {
+        self.errors.note(|| error);
+    }
+
     /// Fails with what was wrong.
     pub(super) fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(self.errors)) }
@@ -137,6 +147,11 @@ impl<'a> Given<'a> {
                 "must be a list of strings of Unicode characters; an escape in it is none"
             })
         })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(self) -> Result<bool, ProblemField> {
+        self.text.parse().map_err(|_| self.refuse("must be true or false"))
     }
 
     /// A JSON number, as near as a 64-bit float is to it; one that is too large is infinite.

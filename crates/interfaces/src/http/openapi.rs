@@ -44,15 +44,18 @@ pub fn openapi() -> OpenApi {
 
 const DESCRIPTION: &str = "An activity log: runs, rides, swims, and what follows from them.\n\n\
     Whatever goes wrong is answered with an RFC 9457 problem that names everything that is wrong at once. Unknown fields and \
-    parameters are refused. Lists are read page by page: pass `next_cursor` as `cursor` until it is null. Every POST may carry an \
-    `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. PATCH and DELETE need `If-Match` \
-    with the `ETag` of what was read.";
+    parameters are refused. Lists are read page by page: pass `next_cursor` as `cursor` until it is null. A POST that creates \
+    or changes something may carry an `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. \
+    Those of dead letters need none: they have the effect of once by themselves. PATCH and DELETE of activities need \
+    `If-Match` with the `ETag` of what was read.";
 
 const TAGS: &[(&str, &str)] = &[
     ("activities", "What users do."),
     ("users", "What follows from it for one user."),
+    ("webhooks", "Having other programs told of it."),
     ("leaderboard", "Who did most."),
     ("events", "What has been published."),
+    ("dead letters", "What handlers were given up on, and what waits for another attempt."),
     ("health", "How the process is doing."),
     ("description", "This document."),
 ];
@@ -105,7 +108,8 @@ const PROBLEMS: &[Shared] = &[
         "503",
         "Unavailable",
         "unavailable",
-        "Not available at the moment. With the type `outcome-unknown`, it may have been done.",
+        "Not available at the moment: type `backpressure` when more is written than is taken, `storage-full` when there is no room left. \
+         With the type `outcome-unknown`, it may have been done.",
     ),
 ];
 
@@ -167,12 +171,18 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         statuses.push("404");
     }
     if method == "post" {
-        statuses.extend(["409", "422"]);
+        statuses.push("422");
+    }
+    if takes_key(path, method) {
+        statuses.push("409");
         parameters.push(idempotency_key());
     }
-    if matches!(method, "patch" | "delete") {
+    if is_conditional(path, method) {
         statuses.extend(["412", "422", "428"]);
         parameters.push(if_match());
+    }
+    if method == "delete" {
+        statuses.push("422");
     }
     if method != "get" {
         statuses.extend(["408", "413"]);
@@ -189,7 +199,7 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         if let RefOr::T(response) = response {
             let headers = &mut response.headers;
             headers.insert("X-Request-Id".into(), RefOr::T(text_header("The request's id.")));
-            if method == "post" {
+            if takes_key(path, method) {
                 let replayed = text_header("`true` if this is the answer an earlier request with the same key got.");
                 headers.insert("Idempotent-Replayed".into(), RefOr::T(replayed));
             }
@@ -201,9 +211,21 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
     }
 }
 
+/// Whether an operation changes something that has versions.
+fn is_conditional(path: &str, method: &str) -> bool {
+    matches!(method, "patch" | "delete") && path.starts_with("/activities")
+}
+
 /// Whether an operation lists page by page.
 fn is_paged(path: &str, method: &str) -> bool {
-    method == "get" && matches!(path, "/activities" | "/users/{id}/notifications" | "/leaderboard" | "/events")
+    const LISTS: &[&str] =
+        &["/activities", "/users/{id}/notifications", "/leaderboard", "/events", "/dead-letters", "/parked"];
+    method == "get" && LISTS.contains(&path)
+}
+
+/// Whether an operation takes an idempotency key: every POST but those that have the effect of once by themselves.
+fn takes_key(path: &str, method: &str) -> bool {
+    method == "post" && !path.starts_with("/dead-letters")
 }
 
 fn text_header(description: &str) -> Header {

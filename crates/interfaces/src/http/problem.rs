@@ -216,13 +216,14 @@ impl Problem {
 }
 
 /// The beginning of a detail that is too long.
-fn shortened(mut detail: Cow<'static, str>) -> Cow<'static, str> {
-    if detail.len() > DETAIL {
-        let text = detail.to_mut();
-        text.truncate(text.floor_char_boundary(DETAIL));
-        text.push('…');
-    }
-    detail
+fn shortened(detail: Cow<'static, str>) -> Cow<'static, str> {
+    if detail.len() > DETAIL { beginning(&detail, DETAIL).into() } else { detail }
+}
+
+/// The text, or its first `bytes` at most with a sign that there is more.
+pub(super) fn beginning(text: &str, bytes: usize) -> String {
+    let end = text.floor_char_boundary(bytes);
+    if end < text.len() { format!("{}…", text.get(..end).unwrap_or_default()) } else { text.to_owned() }
 }
 
 /// An error and everything it came from.

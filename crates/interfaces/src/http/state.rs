@@ -6,10 +6,16 @@ use std::{
 
 use activelog_application::{
     activity::{ActivityLog, ports::Queries},
+    backpressure::PressureGauge,
+    failures::FailedEvents,
     ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
+    webhook::{Webhooks, ports::WebhookStore},
 };
 
-use super::{HealthSource, problem::Problem};
+use super::{
+    HealthSource,
+    problem::{Problem, ProblemKind},
+};
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -18,16 +24,24 @@ pub struct HttpState {
     pub log: ActivityLog,
     /// What shows anything.
     pub queries: Arc<dyn Queries>,
+    /// What changes webhooks.
+    pub webhooks: Webhooks,
+    /// What shows webhooks.
+    pub webhook_store: Arc<dyn WebhookStore>,
     /// The published events.
     pub journal: Arc<dyn Journal>,
     /// The events that wait to be published, for `/health`.
     pub outbox: Arc<dyn OutboxStore>,
+    /// The events that handlers have failed to take.
+    pub failures: FailedEvents,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids for requests that bring none.
     pub ids: Arc<dyn IdGenerator>,
     /// How the parts of the process are doing.
     pub health: Arc<dyn HealthSource>,
+    /// Whether writes may be taken.
+    pub pressure: PressureGauge,
 }
 
 /// The limits the API keeps.
@@ -85,6 +99,14 @@ impl Http {
         &*self.0.state.queries
     }
 
+    pub(super) fn webhooks(&self) -> &Webhooks {
+        &self.0.state.webhooks
+    }
+
+    pub(super) fn webhook_store(&self) -> &dyn WebhookStore {
+        &*self.0.state.webhook_store
+    }
+
     pub(super) fn options(&self) -> &HttpOptions {
         &self.0.options
     }
@@ -94,6 +116,21 @@ impl Http {
         match tokio::time::timeout(self.options().request_timeout, read).await {
             Ok(result) => result.map_err(Problem::from),
             Err(_) => Err(Problem::unavailable("The database takes too long to answer.", Duration::from_secs(1))),
+        }
+    }
+
+    pub(super) fn failures(&self) -> &FailedEvents {
+        &self.0.state.failures
+    }
+
+    /// Waits for a change that does no harm when it is made twice, no longer than a request may take.
+    pub(super) async fn change<T>(&self, change: impl Future<Output = Result<T, StorageError>>) -> Result<T, Problem> {
+        match tokio::time::timeout(self.options().request_timeout, change).await {
+            Ok(result) => result.map_err(Problem::from),
+            Err(_) => {
+                let detail = "The database takes too long to answer: it may be done or not. Send it again; twice has the effect of once.";
+                Err(Problem::new(ProblemKind::OUTCOME_UNKNOWN, detail).with_retry_after(Duration::from_secs(1)))
+            }
         }
     }
 

@@ -38,8 +38,21 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/users/{id}/notifications"),
     ("POST", "/users/{id}/notifications/{notification_id}/read"),
     ("GET", "/users/{id}/achievements"),
+    ("POST", "/users/{id}/webhooks"),
+    ("GET", "/users/{id}/webhooks"),
+    ("GET", "/users/{id}/webhooks/{webhook_id}"),
+    ("DELETE", "/users/{id}/webhooks/{webhook_id}"),
+    ("POST", "/users/{id}/webhooks/{webhook_id}/enable"),
+    ("POST", "/users/{id}/webhooks/{webhook_id}/rotate-secret"),
     ("GET", "/leaderboard"),
     ("GET", "/events"),
+    ("GET", "/dead-letters"),
+    ("GET", "/dead-letters/{id}"),
+    ("POST", "/dead-letters/{id}/replay"),
+    ("POST", "/dead-letters/{id}/discard"),
+    ("POST", "/dead-letters/replay"),
+    ("POST", "/dead-letters/discard"),
+    ("GET", "/parked"),
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
@@ -56,7 +69,7 @@ async fn the_document_and_the_router_agree() {
     assert_eq!(described, contract);
     // What the router itself says of each path: a method that is not described is not there.
     for path in document["paths"].as_object().expect("paths").keys() {
-        let real = path.replace("{id}", NOBODY).replace("{notification_id}", NOBODY);
+        let real = path.replace("{id}", NOBODY).replace("{notification_id}", NOBODY).replace("{webhook_id}", NOBODY);
         let trace = request(Method::TRACE, &real).body(Body::empty()).expect("a request");
         let allow = api.send(trace).await.header("allow").expect("Allow").to_owned();
         let allowed: BTreeSet<&str> = allow.split(',').map(str::trim).filter(|m| *m != "HEAD").collect();
@@ -111,9 +124,12 @@ fn operations_describe_headers_parameters_and_problems() {
         let responses = operation["responses"].as_object().expect("responses");
         let has = |status: &str| responses.contains_key(status);
         assert!(names.contains("X-Request-Id") && has("500"), "{what}");
-        assert_eq!(names.contains("Idempotency-Key"), method == "POST", "{what}");
-        assert_eq!(has("409"), method == "POST", "{what}");
-        let conditional = method == "PATCH" || method == "DELETE";
+        // Dead letters are acted on once by themselves; what is not dead any more is a conflict.
+        let keyed = method == "POST" && !path.starts_with("/dead-letters");
+        assert_eq!(names.contains("Idempotency-Key"), keyed, "{what}");
+        assert_eq!(has("409"), keyed || (method == "POST" && path.contains("{id}")), "{what}");
+        assert!(method != "POST" || has("422"), "{what}");
+        let conditional = path.starts_with("/activities") && (method == "PATCH" || method == "DELETE");
         assert_eq!(names.contains("If-Match") && has("412") && has("428"), conditional, "{what}");
         assert_eq!(has("415"), operation.get("requestBody").is_some(), "{what}");
         assert_eq!(has("413"), method != "GET", "{what}");
@@ -137,6 +153,8 @@ fn parameters_say_which_values_they_take() {
         assert_eq!((&period["required"], &period["schema"]["enum"]), (&json!(false), &json!(["week", "month"])));
     }
     assert_eq!(document["components"]["schemas"]["Period"]["enum"], json!(["week", "month"]));
+    let states = json!(["dead", "replaying", "replayed", "discarded"]);
+    assert_eq!(parameter("/dead-letters", "state")["schema"]["enum"], states);
     let to = parameter("/activities", "to");
     assert!(to["description"].as_str().is_some_and(|text| text.contains("exclusive")), "{to}");
 }

@@ -14,6 +14,7 @@ use crate::ports::{
 
 cases!("lists of dead letters":
     they_are_filtered_and_paged_newest_first,
+    they_are_filtered_and_paged_oldest_first,
     a_page_has_a_largest_size,
     numbers_are_those_of_first_deaths,
     what_was_dealt_with_long_ago_is_pruned,
@@ -109,6 +110,51 @@ async fn they_are_filtered_and_paged_newest_first(storage: Storage) -> Checked {
             }
             ensure_eq!(found, expected, "pages of {limit} of {filter:?}");
         }
+        ensure_oldest_first(&storage, &filter, &expected).await?;
+    }
+    Ok(())
+}
+
+/// Fails unless these, newest first, are read the other way round too, whatever the size of pages.
+async fn ensure_oldest_first(storage: &Storage, filter: &DeadLetterFilter, newest_first: &[DeadLetter]) -> Checked {
+    let expected: Vec<DeadLetter> = newest_first.iter().rev().cloned().collect();
+    for limit in [1, 5, 100] {
+        let mut found: Vec<DeadLetter> = Vec::new();
+        loop {
+            let after = found.last().map(|letter| letter.id);
+            let page = storage.dead_letters.oldest(filter, after, limit).await?;
+            ensure!(page.len() <= limit as usize, "{limit} of the oldest are {}", page.len());
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+            ensure!(found.len() <= expected.len(), "the oldest of {filter:?} by {limit} come twice");
+        }
+        ensure_eq!(found, expected, "the oldest of {filter:?} by {limit}");
+    }
+    Ok(())
+}
+
+async fn they_are_filtered_and_paged_oldest_first(storage: Storage) -> Checked {
+    of_every_kind(&storage).await?;
+    let mut all = storage.letters().await?;
+    all.reverse();
+    let mut times: Vec<Timestamp> = all.iter().map(|letter| letter.died_at).collect();
+    times.sort();
+    for filter in filters(&times) {
+        let expected: Vec<DeadLetter> = all.iter().filter(|letter| wanted(&filter, letter)).cloned().collect();
+        for limit in [1, 2, 5, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = storage.dead_letters.oldest(&filter, after, limit).await?;
+                ensure!(page.len() <= limit as usize, "a page of {limit} holds {}", page.len());
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
+                found.extend(page);
+                ensure!(found.len() <= expected.len(), "a page follows the last, for {filter:?} by {limit}");
+            }
+            ensure_eq!(found, expected, "pages of {limit} of {filter:?}");
+        }
     }
     Ok(())
 }
@@ -122,6 +168,10 @@ async fn a_page_has_a_largest_size(storage: Storage) -> Checked {
     ensure_eq!(page.items.len(), PARKING_PAGE_MAX as usize, "a page");
     let rest = storage.dead_letters.list(&all, page.next, u32::MAX).await?;
     ensure_eq!((rest.items.len(), rest.next), (1, None), "the next page");
+    let oldest = storage.dead_letters.oldest(&all, None, u32::MAX).await?;
+    ensure_eq!(oldest.len(), PARKING_PAGE_MAX as usize, "a page of the oldest");
+    let rest = storage.dead_letters.oldest(&all, oldest.last().map(|letter| letter.id), u32::MAX).await?;
+    ensure_eq!(rest.len(), 1, "the next page of the oldest");
     Ok(())
 }
 

@@ -57,6 +57,23 @@ impl DeadLetters for PgDatabase {
         Ok(listed(letters, limit, |letter: &DeadLetter| letter.id))
     }
 
+    async fn oldest(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StorageError> {
+        const OPERATION: &str = "read oldest dead letters";
+        let select = concat!("SELECT ", dead_letter_columns!(), " FROM dead_letters WHERE TRUE");
+        let mut query = filtered(select, filter);
+        if let Some(after) = after {
+            query.push(" AND id > ").push_bind(after);
+        }
+        query.push(" ORDER BY id LIMIT ").push_bind(i64::from(page_size(limit)));
+        let rows = self.reader(OPERATION).await?.rows(OPERATION, query.build()).await?;
+        rows.iter().map(|row| dead_letter(row, OPERATION)).collect()
+    }
+
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError> {
         const OPERATION: &str = "find dead letter";
         let query =

@@ -44,8 +44,22 @@ impl DeadLetters for SqliteDatabase {
     ) -> Result<Listed<DeadLetter>, StorageError> {
         let sql = format!("SELECT {} FROM (SELECT id", dead_letter_columns!());
         let tail = " ORDER BY id DESC LIMIT ?) JOIN dead_letters USING (id) ORDER BY id DESC";
-        let list = filtered("list dead letters", sql, filter, before, tail).bind(page_size(limit) + 1);
+        let below = before.map(|before| (" AND id < ?", before));
+        let list = filtered("list dead letters", sql, filter, below, tail).bind(page_size(limit) + 1);
         Ok(listed(self.fetch(list, dead_letter).await?, limit, |letter: &DeadLetter| letter.id))
+    }
+
+    async fn oldest(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StorageError> {
+        let sql = format!("SELECT {} FROM (SELECT id", dead_letter_columns!());
+        let tail = " ORDER BY id LIMIT ?) JOIN dead_letters USING (id) ORDER BY id";
+        let above = after.map(|after| (" AND id > ?", after));
+        let oldest = filtered("read oldest dead letters", sql, filter, above, tail).bind(page_size(limit));
+        self.fetch(oldest, dead_letter).await
     }
 
     async fn find(&self, id: i64) -> Result<Option<DeadLetter>, StorageError> {
@@ -105,13 +119,13 @@ impl SqliteDatabase {
     }
 }
 
-/// `head`, the dead letters that are meant, and `tail`. Only the conditions that are asked for, and all that they ask is in one index, so that
+/// `head`, the dead letters that are meant, of them those whose id is in `range`, and `tail`. Only the conditions that are asked for, and all that they ask is in one index, so that
 /// letters are read in full only when they are meant.
 fn filtered(
     operation: &'static str,
     head: String,
     filter: &DeadLetterFilter,
-    before: Option<i64>,
+    range: Option<(&'static str, i64)>,
     tail: &'static str,
 ) -> Statement {
     let index = if filter.subject.is_some() { "dead_letters_by_subject" } else { "dead_letters_by_id" };
@@ -120,7 +134,7 @@ fn filtered(
     let time = |at: Option<Timestamp>| at.map(|at| Value::from(at.as_microsecond()));
     let conditions = [
         (" AND subject = ?", text(&filter.subject)),
-        (" AND id < ?", before.map(Value::from)),
+        (range.map_or("", |(condition, _)| condition), range.map(|(_, id)| Value::from(id))),
         (" AND handler = ?", text(&filter.handler)),
         (" AND name = ?", text(&filter.event)),
         (" AND reason = ?", filter.reason.map(reason_name).map(Value::from)),

@@ -1,13 +1,21 @@
 //! What can be typed.
 
 mod config;
+mod dead_letters;
 mod events;
 mod global;
 mod import;
+mod parked;
 mod root;
+mod scheduled;
 
 pub use config::{ConfigArgs, ConfigOutput};
+pub use dead_letters::{
+    DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand, ListDeadLettersArgs, RemedyArgs, ShowDeadLetterArgs,
+};
 pub use events::{EventsArgs, EventsCommand, TailArgs, TailFrom};
 pub use global::GlobalFlags;
 pub use import::{ImportArgs, Source};
+pub use parked::{ListParkedArgs, ParkedArgs, ParkedCommand};
 pub use root::{Cli, Command, CompletionsArgs, OutputFormat, RoleArgs};
+pub use scheduled::{ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs};

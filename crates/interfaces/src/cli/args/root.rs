@@ -1,7 +1,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{ConfigArgs, EventsArgs, GlobalFlags, ImportArgs};
+use super::{ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, ImportArgs, ParkedArgs};
 
 /// Exit codes, for the help of the program.
 const EXIT_CODES: &str = "\
@@ -9,7 +9,7 @@ Exit codes:
   0    done
   1    failed
   2    wrong usage or configuration: nothing was begun
-  3    done, but some rows of an import were refused
+  3    done, but some of what was given was refused: rows of an import, numbers of dead letters
   130  interrupted (Ctrl-C): what was done is kept
 
 Start here:
@@ -60,8 +60,14 @@ pub enum Command {
     /// Import activities from a file; safe to run again
     Import(ImportArgs),
 
-    /// Look at published events
+    /// Look at published and scheduled events
     Events(EventsArgs),
+
+    /// Look at events that handlers were given up on; replay or discard them
+    DeadLetters(DeadLettersArgs),
+
+    /// Look at events that wait for another attempt
+    Parked(ParkedArgs),
 
     /// Print the completions of a shell
     #[command(

@@ -6,13 +6,16 @@ use axum::{
     extract::{FromRequestParts, Query},
     http::request::Parts,
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use crate::http::{
-    broken_rules::BrokenRules,
-    cursor::{self, List},
-    problem::{Problem, ProblemField, shown},
+use crate::{
+    http::{
+        broken_rules::BrokenRules,
+        cursor::{self, List},
+        problem::{Problem, ProblemField, shown},
+    },
+    selection,
 };
 
 /// How many items a page has unless the request says.
@@ -88,16 +91,14 @@ impl Params {
 
     /// An instant, or a day, which means its midnight in UTC.
     pub(in crate::http) fn instant(&mut self, name: &'static str) -> Option<Timestamp> {
-        let rule = "must be an RFC 3339 instant (2026-03-12T18:00:00Z) or a date (2026-03-12)";
-        self.take(name, rule, |text| {
+        self.take(name, selection::INSTANT_RULE, |text| {
             // A plus that was not encoded arrives as a space.
-            let instant = text.parse().or_else(|_| text.replace(' ', "+").parse()).ok();
-            instant.or_else(|| parse_date(text)?.to_zoned(TimeZone::UTC).ok().map(|z| z.timestamp()))
+            selection::instant(text).or_else(|| selection::instant(&text.replace(' ', "+")))
         })
     }
 
     pub(in crate::http) fn date(&mut self, name: &'static str) -> Option<Date> {
-        self.take(name, "must be a date (2026-03-12)", parse_date)
+        self.take(name, "must be a date (2026-03-12)", selection::date)
     }
 
     pub(in crate::http) fn activity_type(&mut self) -> Option<ActivityType> {
@@ -130,9 +131,4 @@ pub(super) const UUID_RULE: &str = "must be a UUID (01929d5e-0000-7000-8000-0000
 pub(in crate::http) fn parse_uuid(text: &str) -> Option<Uuid> {
     const HYPHENATED: usize = 36;
     (text.len() == HYPHENATED).then(|| Uuid::try_parse(text).ok()).flatten()
-}
-
-/// A calendar date, and nothing after it.
-fn parse_date(text: &str) -> Option<Date> {
-    (text.len() == "2026-03-12".len()).then(|| text.parse().ok()).flatten()
 }

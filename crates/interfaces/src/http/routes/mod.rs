@@ -1,6 +1,7 @@
 //! Every route, one operation per file.
 
 mod activities;
+mod dead_letters;
 mod docs;
 mod events;
 mod health;

@@ -1,3 +1,4 @@
+use activelog_application::failures::FailureFigures;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,6 +43,27 @@ pub(in crate::http) struct OutboxView {
     pub(in crate::http) oldest: Option<Timestamp>,
 }
 
+/// How much handlers have failed to take.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FailureFigures)]
+pub(in crate::http) struct FailuresView {
+    /// Dead letters that nothing was done about, counted up to 1,000,000.
+    #[schema(example = 0)]
+    pub(in crate::http) dead_letters: u64,
+    /// Events that wait for another attempt, or behind one that does, counted up to 100,000.
+    #[schema(example = 0)]
+    pub(in crate::http) parked_events: u64,
+    /// Aggregates, by handler, that wait until something is done about a dead letter.
+    #[schema(example = 0)]
+    pub(in crate::http) held_lanes: u64,
+}
+
+impl From<FailureFigures> for FailuresView {
+    fn from(FailureFigures { dead_letters, parked }: FailureFigures) -> Self {
+        Self { dead_letters, parked_events: parked.events, held_lanes: parked.held_lanes }
+    }
+}
+
 /// How the process is doing.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -54,6 +76,9 @@ pub(in crate::http) struct HealthView {
     /// What waits to be published; left out of readiness and when it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) outbox: Option<OutboxView>,
+    /// What handlers have failed to take; left out of readiness and when it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) failures: Option<FailuresView>,
 }
 
 /// The process answers.

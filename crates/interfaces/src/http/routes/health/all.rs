@@ -4,7 +4,7 @@ use super::components::{answer, components};
 use crate::http::{
     problem::Problem,
     state::Http,
-    views::{HealthView, OutboxView},
+    views::{FailuresView, HealthView, OutboxView},
 };
 
 /// How the process is doing, with figures
@@ -18,9 +18,12 @@ use crate::http::{
     ),
 )]
 pub(super) async fn health(State(http): State<Http>) -> Result<Response, Problem> {
-    let outbox = tokio::time::timeout(http.options().health_timeout, http.0.state.outbox.depth());
-    let (components, depth) = tokio::join!(components(&http), outbox);
-    // An outbox that cannot be read is left out: the database's own component says why.
+    let limit = http.options().health_timeout;
+    let outbox = tokio::time::timeout(limit, http.0.state.outbox.depth());
+    let failures = tokio::time::timeout(limit, http.failures().figures());
+    let (components, depth, failures) = tokio::join!(components(&http), outbox, failures);
+    // What cannot be read is left out: the database's own component says why.
     let outbox = depth.ok().and_then(Result::ok).map(|d| OutboxView { events: d.events, oldest: d.oldest });
-    answer(components, outbox)
+    let failures = failures.ok().and_then(Result::ok).map(FailuresView::from);
+    answer(components, outbox, failures)
 }

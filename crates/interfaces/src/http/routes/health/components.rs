@@ -4,7 +4,7 @@ use crate::http::{
     ComponentHealth, ComponentStatus,
     problem::Problem,
     state::Http,
-    views::{HealthView, OutboxView, json},
+    views::{FailuresView, HealthView, OutboxView, json},
 };
 
 /// Every component, asked now, within the health timeout. No answer counts as down.
@@ -20,7 +20,11 @@ pub(super) async fn components(http: &Http) -> Vec<ComponentHealth> {
 }
 
 /// 200, or 503 if a component is down.
-pub(super) fn answer(components: Vec<ComponentHealth>, outbox: Option<OutboxView>) -> Result<Response, Problem> {
+pub(super) fn answer(
+    components: Vec<ComponentHealth>,
+    outbox: Option<OutboxView>,
+    failures: Option<FailuresView>,
+) -> Result<Response, Problem> {
     let any = |wanted: fn(&ComponentStatus) -> bool| components.iter().any(|c| wanted(&c.status));
     let (code, status) = if any(|s| matches!(s, ComponentStatus::Down(_))) {
         (StatusCode::SERVICE_UNAVAILABLE, "down")
@@ -29,5 +33,6 @@ pub(super) fn answer(components: Vec<ComponentHealth>, outbox: Option<OutboxView
     } else {
         (StatusCode::OK, "up")
     };
-    json(code, &HealthView { status, components: components.into_iter().map(Into::into).collect(), outbox })
+    let components = components.into_iter().map(Into::into).collect();
+    json(code, &HealthView { status, components, outbox, failures })
 }

@@ -14,5 +14,5 @@ use crate::http::{problem::Problem, state::Http, views::HealthView};
     ),
 )]
 pub(super) async fn ready(State(http): State<Http>) -> Result<Response, Problem> {
-    answer(components(&http).await, None)
+    answer(components(&http).await, None, None)
 }
