@@ -7,3 +7,5 @@
 pub mod bootstrap;
 pub mod commands;
 pub mod config;
+#[cfg(feature = "fault-injection")]
+pub mod fault_injection;

@@ -121,7 +121,7 @@ fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) ->
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
     F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
-    R: UnitOfWorkFactory<dyn Repositories> + Queries + ScheduledEvents + Retention + WebhookStore + Clone,
+    R: UnitOfWorkFactory<dyn Repositories> + WebhookStore + Queries + ScheduledEvents + Retention + Clone,
     K: Send + Sync + 'static,
 {
     Storage {

@@ -277,9 +277,12 @@ async fn new_worker(
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
     let router = || Router::new(application.orchestrator.clone()).policies(options::failure_policies(worker));
-    let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage));
+    let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage), lifecycle.stop.clone());
     let bounded = || router().layer(SpanLayer).layer(concurrency.clone()).layer(guard.layer());
-    let mut routes = handlers::register(bounded()).build()?;
+    let registered = handlers::register(bounded());
+    #[cfg(feature = "fault-injection")]
+    let registered = crate::fault_injection::register(registered);
+    let mut routes = registered.build()?;
     if config.webhooks.enabled {
         routes = routes.and(&webhooks::fan_out(storage, bounded())?)?;
     }

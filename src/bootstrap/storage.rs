@@ -105,6 +105,10 @@ async fn open_sqlite(
         SchemaPolicy::Migrate => database.migrate().await?,
         SchemaPolicy::Refuse => database.check_schema().await?,
     }
+    #[cfg(feature = "fault-injection")]
+    if crate::fault_injection::is_on() {
+        database.create_effect_ledger().await?;
+    }
     let closing = database.clone();
     let shared = Arc::new(database);
     Ok(Storage {
@@ -153,6 +157,10 @@ async fn open_postgres(
     match schema {
         SchemaPolicy::Migrate => database.migrate().await?,
         SchemaPolicy::Refuse => database.check_schema().await?,
+    }
+    #[cfg(feature = "fault-injection")]
+    if crate::fault_injection::is_on() {
+        database.create_effect_ledger().await?;
     }
     let closing = database.clone();
     let shared = Arc::new(database);

@@ -11,6 +11,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -78,8 +79,14 @@ struct Watched {
 impl PrivatePostgres {
     /// Makes a data folder and starts a server on it.
     pub fn start() -> Result<Self, ServerMissing> {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// The same with the data folder in this folder.
+    pub fn start_in(parent: &Path) -> Result<Self, ServerMissing> {
         let bin = find_binaries().ok_or(ServerMissing)?;
-        let folder = tempfile::Builder::new().prefix("activelog-postgres-").tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new().prefix("activelog-postgres-").tempdir_in(parent);
+        let folder = folder.expect("a temporary folder");
         if is_root() {
             run(Command::new("chown").arg(unprivileged_user()).arg(folder.path()));
         }
@@ -139,6 +146,11 @@ impl PrivatePostgres {
         }
     }
 
+    /// Whether the server runs. One that has ended by itself, as with a full disk, does not.
+    pub fn is_running(&self) -> bool {
+        self.running().as_mut().is_some_and(|watched| matches!(watched.watcher.try_wait(), Ok(None)))
+    }
+
     /// The postmaster's process id.
     pub fn pid(&self) -> Option<Pid> {
         let file = fs::read_to_string(self.pid_file()).ok()?;
@@ -188,7 +200,11 @@ impl PrivatePostgres {
         let Some(mut watched) = self.running().take() else { return };
         let backends = self.pid().map(children).unwrap_or_default();
         if let Some(pid) = self.pid() {
-            kill(pid, signal).expect("the postmaster is ours");
+            match kill(pid, signal) {
+                // It has ended by itself and left its file behind.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => panic!("the postmaster is ours: {error}"),
+            }
         }
         if signal == Signal::SIGKILL {
             // A crash takes all of them: left alone, a backend may still finish what it is doing.
@@ -213,6 +229,11 @@ impl Drop for PrivatePostgres {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Whether there is a PostgreSQL on this machine.
+pub fn has_postgres() -> bool {
+    find_binaries().is_some()
 }
 
 /// The folder that holds `initdb` and `postgres`.
@@ -265,7 +286,9 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback is there");
-    listener.local_addr().expect("it is bound").port()
+/// A port that nobody listens on, below those that the system gives to outgoing connections: one of these could take it while the server is down, even one
+/// that tries to reach it.
+pub fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(12_000..32_000)).take(1_000).find(is_free).expect("a free port")
 }

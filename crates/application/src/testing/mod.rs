@@ -27,6 +27,8 @@ pub use fake_storage::{Behaviour, Committed, FakeStorage, Point, Tally};
 pub use gate::Gate;
 pub use memory_failures::MemoryFailures;
 pub use memory_repositories::MemoryRepositories;
-pub use projections_match::{ProjectionsError, ProjectionsReport, pending_events, projections_match};
+pub use projections_match::{
+    ProjectionsError, ProjectionsReport, matches_recomputation, pending_events, projections_match,
+};
 pub use scenario::{Operation, Scenario};
 pub use sequential_secrets::SequentialSecrets;

@@ -11,6 +11,7 @@ use activelog_application::{
     testing::{Behaviour, FakeStorage, Point},
 };
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     setting::{Differences, Effect, Happened, POLICY, Running, Tx, effects, happened, orchestrator, run_routes, until},
@@ -61,7 +62,7 @@ fn run_sender(storage: &Arc<FakeStorage>, sender: &Arc<Sender>) -> Running {
     let orchestrator = orchestrator(storage);
     let router = Router::new(orchestrator.clone()).policies(Policies::new(POLICY));
     let routes = router.on_effect::<Happened>(sender.clone()).build().expect("routes that work");
-    run_routes(storage, &routes, Differences::default(), orchestrator)
+    run_routes(storage, &routes, Differences::default(), orchestrator, CancellationToken::new())
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,16 +205,17 @@ pub(crate) fn run_guarded(
     guard: Option<&CrashGuard>,
 ) -> Running {
     let orchestrator = orchestrator(storage);
+    let stop = CancellationToken::new();
     let mut router = Router::new(orchestrator.clone())
         .policies(Policies::new(differences.policy))
-        .layer(ConcurrencyLayer::new(differences.concurrency));
+        .layer(ConcurrencyLayer::new(differences.concurrency, stop.clone()));
     if let Some(guard) = guard {
         router = router.layer(guard.layer());
     }
     for handler in handlers {
         router = router.on::<Happened>(Arc::clone(handler));
     }
-    run_routes(storage, &router.build().expect("routes that work"), differences, orchestrator)
+    run_routes(storage, &router.build().expect("routes that work"), differences, orchestrator, stop)
 }
 
 /// Runs these routes with everything that deals with failures.
@@ -223,8 +224,8 @@ pub(crate) fn run_routes(
     routes: &Routes,
     differences: Differences,
     orchestrator: Orchestrator<Tx>,
+    stop: CancellationToken,
 ) -> Running {
-    let stop = CancellationToken::new();
     let (failures, clock) = (storage.failures(), Arc::new(TokioClock::default()));
     let machine = FailureMachine::new(Arc::new(failures), clock, "group", stop.clone());
     let retrier = Retrier::new(machine.clone(), routes.clone(), RetrierOptions::default());

@@ -47,6 +47,24 @@ async fn a_stop_drains_what_has_begun_and_gives_the_rest_back() {
     assert_eq!((effects(&storage).len(), gate.arrivals()), (2, 2));
 }
 
+/// What waits for its turn among too many has not begun, and does not hold up a stop.
+#[tokio::test(start_paused = true)]
+async fn a_stop_gives_back_what_waits_for_its_turn() {
+    let storage = FakeStorage::new();
+    let gate = Arc::new(Gate::new());
+    let running = run_with(&storage, &[&waiting_at(&gate)], Differences { concurrency: 1, ..Differences::default() });
+    running.feed.deliver(vec![("a1", happened("a", 1)), ("b1", happened("b", 1)), ("c1", happened("c", 1))]);
+    gate.arrived(1).await;
+    running.stop.cancel();
+    idle().await;
+    gate.open();
+    running.task.await.expect("no panic");
+    let settled = running.feed.log.settled();
+    let back = |label: &str| Settled::Nacked(label.to_owned(), Duration::ZERO);
+    assert!([acked("a1"), back("b1"), back("c1")].iter().all(|s| settled.contains(s)), "{settled:?}");
+    assert_eq!((effects(&storage).len(), gate.arrivals()), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_does_not_finish_in_time_goes_back() {
     let storage = FakeStorage::new();

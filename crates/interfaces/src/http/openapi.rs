@@ -46,8 +46,8 @@ const DESCRIPTION: &str = "An activity log: runs, rides, swims, and what follows
     Whatever goes wrong is answered with an RFC 9457 problem that names everything that is wrong at once. Unknown fields and \
     parameters are refused. Lists are read page by page: pass `next_cursor` as `cursor` until it is null. A POST that creates \
     or changes something may carry an `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. \
-    Those of dead letters need none: they have the effect of once by themselves. PATCH and DELETE \
-    of activities need `If-Match` with the `ETag` of what was read.";
+    Those of dead letters need none: they have the effect of once by themselves. PATCH and DELETE of activities need \
+    `If-Match` with the `ETag` of what was read.";
 
 const TAGS: &[(&str, &str)] = &[
     ("activities", "What users do."),

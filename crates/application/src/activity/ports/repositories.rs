@@ -31,6 +31,12 @@ pub trait Repositories: UnitOfWork {
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_>;
     /// Webhooks.
     fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_>;
+
+    /// What fault suites count effects in. Storages that such suites do not run on keep none.
+    #[cfg(feature = "fault-injection")]
+    fn effect_ledger(&mut self) -> Box<dyn super::EffectLedger + '_> {
+        Box::new(super::NoEffectLedger)
+    }
 }
 
 /// Activities. Versions make changes optimistic: a change names the version it was made from.

@@ -144,8 +144,8 @@ impl Fixture {
             distance: None,
             calories: None,
             notes: None,
-            tags: Tags::default(),
             activity_date: ActivityDate::stored(Timestamp::UNIX_EPOCH),
+            tags: Tags::default(),
         };
         let outputs = self.log.create(NewActivity { actor: Actor::Operator, draft }).await.expect("an activity");
         let id = outputs.get::<Activity>().expect("an activity").id;

@@ -13,6 +13,8 @@ mod burial;
 mod crash_marks;
 mod database;
 mod dead_letters;
+#[cfg(feature = "fault-injection")]
+mod effect_ledger;
 mod envelope;
 mod error;
 mod failure_rows;

@@ -174,6 +174,11 @@ impl Repositories for PgUnitOfWork {
     fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
         Box::new(PgWebhookRepository(&mut self.session))
     }
+
+    #[cfg(feature = "fault-injection")]
+    fn effect_ledger(&mut self) -> Box<dyn activelog_application::activity::ports::EffectLedger + '_> {
+        Box::new(super::effect_ledger::PgEffectLedger(&mut self.session))
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod crash_marks;
 mod database;
 mod dead_letters;
 mod disk_space;
+#[cfg(feature = "fault-injection")]
+mod effect_ledger;
 mod error_mapping;
 mod failure_rows;
 mod group;

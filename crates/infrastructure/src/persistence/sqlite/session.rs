@@ -205,6 +205,16 @@ impl Session {
         })
     }
 
+    /// Tells of the end of the group without taking part in it. `None` when nobody waits for its commit.
+    pub(super) fn watch(&mut self) -> Option<oneshot::Receiver<Verdict>> {
+        if self.group.is_empty() {
+            return None;
+        }
+        let (watcher, verdict) = oneshot::channel();
+        self.group.join([watcher]);
+        Some(verdict)
+    }
+
     /// Ends the unit under way, in which several have written: all of them wait for the commit of the outer transaction.
     pub(super) fn join_as(
         &mut self,

@@ -62,8 +62,7 @@ impl UnitOfWork for SqliteUnitOfWork {
     }
 
     async fn rollback(self: Box<Self>) {
-        // The writer undoes it before anybody else gets the connection.
-        drop(self);
+        self.unit.rollback().await;
     }
 }
 
@@ -94,5 +93,10 @@ impl Repositories for SqliteUnitOfWork {
 
     fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
         Box::new(SqliteWebhookRepository { unit: &mut self.unit })
+    }
+
+    #[cfg(feature = "fault-injection")]
+    fn effect_ledger(&mut self) -> Box<dyn activelog_application::activity::ports::EffectLedger + '_> {
+        Box::new(super::effect_ledger::SqliteEffectLedger { unit: &mut self.unit })
     }
 }

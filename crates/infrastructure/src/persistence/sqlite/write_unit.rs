@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     error_mapping::storage_error,
     group::Touched,
-    session::Outcome,
+    session::{Outcome, Session},
     statement::Statement,
     writer::{Turn, Writer, shut_down},
 };
@@ -145,6 +145,18 @@ impl WriteUnit {
         match joined {
             None => Ok(()),
             Some(verdict) => verdict.await.unwrap_or_else(|_| Err(shut_down())),
+        }
+    }
+
+    /// Hands the turn on; the writer undoes what was done before anybody else gets the connection. What this unit has read may have been written
+    /// by others of its group, whose commit is still to come. Whoever learns how this unit ended could act on that, so it ends after them.
+    pub(super) async fn rollback(mut self) {
+        let Some(mut turn) = self.turn.take() else { return };
+        let others = turn.session("roll back").ok().and_then(Session::watch);
+        drop(turn);
+        if let Some(others) = others {
+            // Should they be rolled back as well, this unit was refused for something that has not come to be: whoever tries again finds out.
+            let _ = others.await;
         }
     }
 

@@ -119,3 +119,60 @@ pub async fn cancel_scheduled(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use activelog_application::{
+        activity::ports::Repositories,
+        ports::{Isolation, TransactionOptions, UnitOfWorkFactory},
+        testing::{MemoryRepositories, broker::event},
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+
+    async fn store(events: u64) -> (MemoryRepositories, Vec<Uuid>) {
+        let store = MemoryRepositories::new();
+        let options = TransactionOptions::new(Isolation::ReadCommitted, Duration::from_secs(5));
+        let mut uow: Box<dyn Repositories> = store.begin(options).await.expect("a unit of work");
+        let mut ids = Vec::new();
+        for n in 1..=events {
+            let event = event("thing.due", &format!("thing-{}", n % 2), n);
+            ids.push(event.id);
+            uow.outbox().schedule(&event, Timestamp::constant(1_800_000_000, 0)).await.expect("scheduled");
+        }
+        uow.commit().await.expect("committed");
+        (store, ids)
+    }
+
+    async fn listed(store: &MemoryRepositories, args: &ScheduledListArgs) -> Vec<String> {
+        let mut output = Vec::new();
+        list_scheduled(store, args, &mut output, &CancellationToken::new()).await.expect("memory can be read");
+        String::from_utf8(output).expect("UTF-8").lines().map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn a_list_is_in_order_over_pages_and_keeps_to_its_limit() {
+        let (store, ids) = store(1_200).await;
+        let args = |limit| ScheduledListArgs { limit, ..ScheduledListArgs::default() };
+        let lines = listed(&store, &args(1_100)).await;
+        assert_eq!(lines.len(), 1_100);
+        assert!(lines.iter().zip(&ids).all(|(line, id)| line.contains(&id.to_string())), "{:?}", lines.first());
+        let one = ScheduledListArgs { subject: Some("thing-1".into()), ..args(5_000) };
+        assert_eq!(listed(&store, &one).await.len(), 600);
+    }
+
+    #[tokio::test]
+    async fn cancelling_says_what_became_of_each() {
+        let (store, ids) = store(2).await;
+        let args = ScheduledCancelArgs { events: vec![ids[0], ids[0]], output: OutputFormat::Json };
+        let mut output = Vec::new();
+        let all = cancel_scheduled(&store, &args, &mut output).await.expect("memory can be changed");
+        let lines = String::from_utf8(output).expect("UTF-8");
+        let expected =
+            format!("{{\"event\":\"{0}\",\"cancelled\":true}}\n{{\"event\":\"{0}\",\"cancelled\":false}}\n", ids[0]);
+        assert_eq!((all, lines), (false, expected));
+    }
+}

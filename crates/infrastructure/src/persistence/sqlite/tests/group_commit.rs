@@ -314,3 +314,30 @@ async fn a_closed_database_says_so() {
     assert_eq!(database.ping().await.err().map(|error| error.kind), Some(StorageErrorKind::Unavailable));
     database.close().await;
 }
+
+/// A unit that was refused because of what another has written ends when that is committed: whoever is told of the refusal can see its reason.
+#[tokio::test]
+async fn a_unit_that_is_rolled_back_ends_after_what_it_has_read_is_committed() {
+    let scratch = Scratch::with(|options| options.max_batch_age = Duration::from_secs(60)).await;
+    let mut first = scratch.begin().await;
+    let id = create(&mut *first, UserId(new_id())).await.expect("creates");
+    let database = scratch.database.clone();
+    let mut refused = tokio::spawn(async move {
+        let mut unit = begin(&database).await;
+        let seen = unit.activities().find_for_update(id).await.expect("reads");
+        unit.rollback().await;
+        (seen.is_some(), database.activity(id).await.expect("reads").is_some())
+    });
+    let database = scratch.database.clone();
+    let last = tokio::spawn(async move { begin(&database).await });
+    // Both wait for their turn before the first one hands its on, so that one commit is for all.
+    tokio::task::yield_now().await;
+    let first = tokio::spawn(first.commit());
+    let last = last.await.expect("no panic");
+    // While the last one keeps the group open, the refused one either waits or has ended too early.
+    let ended = tokio::time::timeout(Duration::from_millis(100), &mut refused).await;
+    assert!(ended.is_err(), "it ended before the commit: {ended:?}");
+    last.rollback().await;
+    first.await.expect("no panic").expect("commits");
+    assert_eq!(refused.await.expect("no panic"), (true, true));
+}

@@ -1,0 +1,124 @@
+//! The program under every fault there is: its roles as separate processes on SQLite and on PostgreSQL, killed, frozen, stopped, out of disk
+//! and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
+//!
+//! ```text
+//! cargo test --features fault-injection --test faults                      every scenario, about ten minutes
+//! cargo test --features fault-injection --test faults -- sqlite::          those on one database
+//! cargo test --features fault-injection --test faults -- --long 4h         with more faults, over and over
+//! cargo test --features fault-injection --test faults -- --kills 300       300 kills of every component in a row
+//! ACTIVELOG_FAULTS_SEED=17 cargo test …                                    the same schedule again
+//! ```
+//!
+//! Adding a scenario: a function in `tests/faults/scenarios/` and a line in its list.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and tells by printing"
+)]
+
+#[path = "faults/client.rs"]
+mod client;
+#[path = "faults/database.rs"]
+mod database;
+#[path = "faults/evidence.rs"]
+mod evidence;
+#[path = "faults/log.rs"]
+mod log;
+#[path = "faults/options.rs"]
+mod options;
+#[path = "faults/oracle/mod.rs"]
+mod oracle;
+#[path = "faults/processes.rs"]
+mod processes;
+#[path = "faults/scenarios/mod.rs"]
+mod scenarios;
+#[path = "faults/schedule.rs"]
+mod schedule;
+#[path = "faults/stage.rs"]
+mod stage;
+mod support;
+#[path = "faults/tally.rs"]
+mod tally;
+
+use std::{process::ExitCode, time::Instant};
+
+use libtest_mimic::{Conclusion, Failed, Trial};
+
+use options::{Mode, Options};
+use oracle::doctored;
+use scenarios::{KILLS, SCENARIOS, Scenario, Setting};
+use tally::TALLY;
+
+fn main() -> ExitCode {
+    let mut options = match Options::read() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    // Each scenario has machine enough to itself.
+    options.arguments.test_threads = options.arguments.test_threads.or(Some(1));
+    println!("ACTIVELOG_FAULTS_SEED={}", options.seed);
+    let begin = Instant::now();
+    let conclusion = loop {
+        let conclusion = libtest_mimic::run(&options.arguments, trials(options.mode, options.seed));
+        match options.mode {
+            Mode::Long(time) if begin.elapsed() < time && !conclusion.has_failed() => {
+                options.seed = options.seed.wrapping_add(1);
+                println!("ACTIVELOG_FAULTS_SEED={}", options.seed);
+            }
+            _ => break conclusion,
+        }
+    };
+    if conclusion.num_passed > 0 {
+        println!("What was done, and what came of it:\n{}", TALLY.table());
+    }
+    exit_code(&conclusion)
+}
+
+fn exit_code(conclusion: &Conclusion) -> ExitCode {
+    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+/// The judge is judged first.
+fn trials(mode: Mode, seed: u64) -> Vec<Trial> {
+    let mut trials = vec![
+        plain("oracle::what_is_right_is_accepted", doctored::what_is_right_is_accepted),
+        plain("oracle::halves_are_refused", doctored::halves_are_refused),
+        plain("oracle::what_is_doctored_is_refused", doctored::what_is_doctored_is_refused),
+        plain("schedule::a_seed_reproduces_its_schedule", schedule::a_seed_reproduces_its_schedule),
+    ];
+    let scenarios = if let Mode::Kills(_) = mode { KILLS } else { SCENARIOS };
+    let missing = !support::require_servers() && !support::private_postgres::has_postgres();
+    for (database, postgres) in [("sqlite", false), ("postgres", true)] {
+        for scenario in scenarios.iter().filter(|scenario| postgres || !scenario.needs_server) {
+            let name = format!("{database}::{}", scenario.name);
+            let setting = Setting { postgres, seed: seed ^ hash(&name), mode };
+            let trial = Trial::test(name, move || run(scenario, setting));
+            trials.push(trial.with_ignored_flag(postgres && missing));
+        }
+    }
+    if missing {
+        scenarios::left_out("every scenario on PostgreSQL, which is not installed");
+    }
+    trials
+}
+
+fn plain(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
+
+fn run(scenario: &Scenario, setting: Setting) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(runtime.block_on((scenario.run)(setting))?)
+}
+
+/// FNV-1a, so that every scenario has random numbers of its own from one seed.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
