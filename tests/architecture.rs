@@ -31,9 +31,11 @@ const DOMAIN: &[(&str, &str)] = &[
     ("base64", "CloudEvents JSON carries binary data as base64"),
     ("bytes", "event data is shared, never copied"),
     ("jiff", "instants and calendar days are domain values"),
+    ("secrecy", "secrets stay out of logs and are wiped from memory"),
     ("serde", "events are encoded"),
     ("serde_json", "events are encoded as JSON"),
     ("thiserror", "errors name what is wrong"),
+    ("url", "where a webhook is, checked"),
     ("uuid", "ids are domain values"),
 ];
 

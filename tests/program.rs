@@ -24,10 +24,14 @@ mod load;
 #[cfg(feature = "postgres")]
 #[path = "program/outage.rs"]
 mod outage;
+#[path = "program/pressure.rs"]
+mod pressure;
 #[path = "program/process.rs"]
 mod process;
 #[path = "program/roles.rs"]
 mod roles;
+#[path = "program/schedule.rs"]
+mod schedule;
 #[path = "program/stopping.rs"]
 mod stopping;
 #[path = "program/store.rs"]
@@ -35,3 +39,5 @@ mod store;
 mod support;
 #[path = "program/tools.rs"]
 mod tools;
+#[path = "program/webhooks.rs"]
+mod webhooks;

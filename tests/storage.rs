@@ -11,14 +11,15 @@ use std::{process::ExitCode, sync::Arc};
 use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{
-        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
-        UnitOfWorkFactory,
+        CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays, Retention,
+        ScheduledEvents, UnitOfWorkFactory,
     },
     testing::{
         MemoryRepositories,
         memory_storage::MemoryStorage,
         storage::{Case, LeaseTime, Storage, StorageFixture, cases},
     },
+    webhook::ports::WebhookStore,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -120,7 +121,7 @@ fn of_database<T, F, R, K>(toolkit: T, failures: F, repositories: R, keep: K) ->
 where
     T: OutboxStore + Journal + GroupPositions + LeaseStore + Clone,
     F: ParkingStore + DeadLetters + CrashMarks + Replays + Clone,
-    R: UnitOfWorkFactory<dyn Repositories> + Queries + Clone,
+    R: UnitOfWorkFactory<dyn Repositories> + WebhookStore + Queries + ScheduledEvents + Retention + Clone,
     K: Send + Sync + 'static,
 {
     Storage {
@@ -133,6 +134,9 @@ where
         dead_letters: Arc::new(failures.clone()),
         crash_marks: Arc::new(failures.clone()),
         replays: Arc::new(failures),
+        scheduled: Arc::new(repositories.clone()),
+        retention: Arc::new(repositories.clone()),
+        webhooks: Arc::new(repositories.clone()),
         queries: Arc::new(repositories),
         lease_time: LeaseTime::Real,
         keep: Arc::new(keep),

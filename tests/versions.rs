@@ -112,7 +112,7 @@ async fn start(storage: &Storage, witness: &Arc<Witness>, stop: &CancellationTok
     let retrier = Retrier::new(machine.clone(), routes.clone(), RetrierOptions::default());
     let subscription = Subscription::new(GROUP, routes.patterns());
     let consumer = Consumer::new(routes.within(&machine.layer()), ConsumerOptions::default());
-    let worker = Worker::new(subscriber(storage, ids), subscription, consumer, retrier, guard);
+    let worker = Worker::new(subscriber(storage, ids), subscription, consumer, vec![retrier], guard);
     let stopped = stop.clone();
     parts.spawn(async move { worker.run(&stopped, &CancellationToken::new()).await.unwrap() });
     parts

@@ -5,10 +5,11 @@ use activelog_application::{
     failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Broker, Clock, IdGenerator},
+    webhook::Webhooks,
 };
 use activelog_infrastructure::{clock::SystemClock, id_generator::UuidV7Generator};
 
-use super::{SchemaPolicy, Storage, broker::connect_broker};
+use super::{SchemaPolicy, Storage, broker::connect_broker, webhooks};
 use crate::config::Config;
 
 /// Everything a role works with.
@@ -23,6 +24,8 @@ pub struct Application {
     pub orchestrator: Orchestrator<dyn Repositories>,
     /// The activity log on it.
     pub log: ActivityLog,
+    /// Webhooks on it.
+    pub webhooks: Webhooks,
 }
 
 impl Application {
@@ -34,7 +37,8 @@ impl Application {
         let options = OrchestratorOptions { timeout: config.server.request_timeout, ..Default::default() };
         let orchestrator = Orchestrator::new(storage.units.clone(), clock.clone(), ids.clone(), options);
         let log = ActivityLog::new(orchestrator.clone())?;
-        Ok(Self { clock, ids, storage, orchestrator, log })
+        let webhooks = webhooks::webhooks(&config.webhooks, orchestrator.clone())?;
+        Ok(Self { clock, ids, storage, orchestrator, log, webhooks })
     }
 
     /// Connects the broker that the configuration names, and refuses one that is less durable than it requires.

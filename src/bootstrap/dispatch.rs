@@ -3,13 +3,13 @@ use std::io::Write;
 use activelog_application::ports::Clock;
 use activelog_infrastructure::clock::SystemClock;
 use activelog_interfaces::cli::{
-    Command, EventsCommand, ImportArgs, RoleArgs, TailArgs,
+    Command, EventsCommand, ImportArgs, RoleArgs, ScheduledCommand, TailArgs,
     import::{DryRun, UseCaseImporter},
 };
 
 use super::{Application, Lifecycle, Role, SchemaPolicy, failures, run_role};
 use crate::{
-    commands::{CommandError, ExitStatus, open_import, run_import, tail_events, written},
+    commands::{CommandError, ExitStatus, open_import, run_import, scheduled_events, tail_events, written},
     config::Config,
 };
 
@@ -34,6 +34,7 @@ pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, 
         Command::Import(args) => import(args, config, &lifecycle).await,
         Command::Events(args) => match &args.command {
             EventsCommand::Tail(args) => tail(args, config, &lifecycle).await,
+            EventsCommand::Scheduled(args) => scheduled(&args.command, config, &lifecycle).await,
         },
         Command::DeadLetters(args) => failures::dead_letters(&args.command, config, &lifecycle).await,
         Command::Parked(args) => failures::parked(&args.command, config, &lifecycle).await,
@@ -83,6 +84,18 @@ async fn tail(args: &TailArgs, config: &Config, lifecycle: &Lifecycle) -> Result
     let application = open(config, SchemaPolicy::Refuse).await?;
     let journal = application.storage.journal.clone();
     let outcome = tail_events(journal, args, &mut std::io::BufWriter::new(std::io::stdout()), &lifecycle.stop).await;
+    application.close().await;
+    outcome
+}
+
+async fn scheduled(
+    command: &ScheduledCommand,
+    config: &Config,
+    lifecycle: &Lifecycle,
+) -> Result<ExitStatus, CommandError> {
+    let application = open(config, SchemaPolicy::Refuse).await?;
+    let outcome =
+        scheduled_events(&*application.storage.scheduled, command, &mut std::io::stdout(), &lifecycle.stop).await;
     application.close().await;
     outcome
 }

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::ports::Queries,
+    backpressure::PressureGauge,
     delivery::ConsumerStatus,
     ports::{Broker, BrokerHealth},
     relay::RelayHealth,
@@ -21,6 +22,7 @@ pub(super) struct ProcessHealth {
     pub(super) broker: Option<Broker>,
     pub(super) relay: Option<watch::Receiver<RelayHealth>>,
     pub(super) worker: Option<watch::Receiver<ConsumerStatus>>,
+    pub(super) pressure: Option<PressureGauge>,
 }
 
 #[async_trait]
@@ -53,6 +55,15 @@ impl HealthSource for ProcessHealth {
                 ConsumerStatus::Draining | ConsumerStatus::Stopped => ComponentStatus::Down("stopped".into()),
             };
             components.push(ComponentHealth::new("worker", status));
+        }
+        if let Some(gauge) = &self.pressure {
+            let pressures: Vec<String> = gauge.pressures().iter().map(ToString::to_string).collect();
+            let status = match pressures.is_empty() {
+                true => ComponentStatus::Up,
+                // Reads are answered all the same.
+                false => ComponentStatus::Degraded(format!("writes are refused: {}", pressures.join("; "))),
+            };
+            components.push(ComponentHealth::new("backpressure", status));
         }
         components
     }
@@ -122,7 +133,8 @@ mod tests {
     #[tokio::test]
     async fn a_silent_database_does_not_hide_the_other_components() {
         let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
-        let health = ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None };
+        let health =
+            ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None, pressure: None };
         let asked = timeout(HttpOptions::default().health_timeout, health.components()).await;
         let database = ComponentHealth::new("database", ComponentStatus::Down("does not answer".into()));
         let relay = ComponentHealth::new("relay", ComponentStatus::Degraded("the database is away".into()));

@@ -7,10 +7,12 @@ mod broker;
 mod dispatch;
 mod failures;
 mod health;
+mod housekeeping;
 mod lifecycle;
 mod options;
 mod roles;
 mod storage;
+mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;

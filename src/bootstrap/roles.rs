@@ -2,9 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::handlers,
-    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, Retrier, Router, SpanLayer},
+    backpressure::{PressureGauge, PressureMonitor},
+    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, ParkFirstLayer, Retrier, Router, SpanLayer},
     ports::{Broker, Subscription},
-    relay::{Relay, RelayTarget},
+    relay::{Relay, RelayTarget, Scheduler},
+    retention::Keeper,
 };
 use activelog_interfaces::{
     http::{self, HttpState},
@@ -14,7 +16,8 @@ use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth, options,
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
+    housekeeping, options, webhooks,
 };
 use crate::config::Config;
 
@@ -128,7 +131,10 @@ async fn close(application: &Application, broker: Option<&Broker>) {
 /// The parts of a role, put together and not yet running.
 struct Parts {
     relay: Option<Relay>,
+    scheduler: Option<Scheduler>,
+    keeper: Option<Keeper>,
     worker: Option<Worker>,
+    pressure: Option<PressureMonitor>,
     health: ProcessHealth,
 }
 
@@ -145,8 +151,11 @@ impl Parts {
             broker: broker.clone(),
             relay: None,
             worker: None,
+            pressure: None,
         };
         let (mut relay, mut worker) = (None, None);
+        let pressure = role.has_api().then(|| housekeeping::pressure_monitor(config, application));
+        health.pressure = pressure.as_ref().map(PressureMonitor::gauge);
         if let Some(broker) = broker {
             if role.has_relay() {
                 let part = new_relay(config, application, &broker);
@@ -159,7 +168,9 @@ impl Parts {
                 worker = Some(part);
             }
         }
-        Ok(Self { relay, worker, health })
+        let scheduler = role.has_relay().then(|| housekeeping::scheduler(config, application));
+        let keeper = role.has_relay().then(|| housekeeping::keeper(config, application));
+        Ok(Self { relay, scheduler, keeper, worker, pressure, health })
     }
 
     /// Runs everything until it has stopped. A part that ends without being told to takes the others with it.
@@ -178,12 +189,34 @@ impl Parts {
                 anyhow::Ok(())
             });
         }
+        if let Some(scheduler) = self.scheduler {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                scheduler.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
+        if let Some(keeper) = self.keeper {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                keeper.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
+        let gauge = self.pressure.as_ref().map(PressureMonitor::gauge).unwrap_or_default();
+        if let Some(pressure) = self.pressure {
+            let stop = lifecycle.stop.clone();
+            parts.spawn(async move {
+                pressure.run(&stop).await;
+                anyhow::Ok(())
+            });
+        }
         if let Some(worker) = self.worker {
             let Lifecycle { stop, hard_stop } = lifecycle.clone();
             parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
         }
         if let Some(listener) = listener {
-            let router = http::router(http_state(application, self.health), options::http(&config.server));
+            let router = http::router(http_state(application, self.health, gauge), options::http(&config.server));
             let stop = lifecycle.stop.clone();
             parts.spawn(
                 async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") },
@@ -198,16 +231,19 @@ impl Parts {
     }
 }
 
-fn http_state(application: &Application, health: ProcessHealth) -> HttpState {
+fn http_state(application: &Application, health: ProcessHealth, pressure: PressureGauge) -> HttpState {
     HttpState {
         log: application.log.clone(),
         queries: application.storage.queries.clone(),
+        webhooks: application.webhooks.clone(),
+        webhook_store: application.storage.webhooks.clone(),
         journal: application.storage.journal.clone(),
         outbox: application.storage.outbox.clone(),
         failures: application.failed_events(),
         clock: application.clock.clone(),
         ids: application.ids.clone(),
         health: Arc::new(health),
+        pressure,
     }
 }
 
@@ -240,17 +276,26 @@ async fn new_worker(
         CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
-    let router = Router::new(application.orchestrator.clone())
-        .policies(options::failure_policies(worker))
-        .layer(SpanLayer)
-        .layer(ConcurrencyLayer::new(options::concurrency(worker, &config.storage), lifecycle.stop.clone()))
-        .layer(guard.layer());
-    let router = handlers::register(router);
+    let router = || Router::new(application.orchestrator.clone()).policies(options::failure_policies(worker));
+    let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage), lifecycle.stop.clone());
+    let bounded = || router().layer(SpanLayer).layer(concurrency.clone()).layer(guard.layer());
+    let registered = handlers::register(bounded());
     #[cfg(feature = "fault-injection")]
-    let router = crate::fault_injection::register(router);
-    let routes = router.build()?;
-    let retrier = Retrier::new(machine.clone(), routes.clone(), options::retrier(worker));
-    let subscription = Subscription::new(worker.group.clone(), routes.patterns()).prefetch(worker.prefetch as usize);
-    let consumer = Consumer::new(routes.within(&machine.layer()), options::consumer(worker));
-    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retrier, guard))
+    let registered = crate::fault_injection::register(registered);
+    let mut routes = registered.build()?;
+    if config.webhooks.enabled {
+        routes = routes.and(&webhooks::fan_out(storage, bounded())?)?;
+    }
+    let mut consumed = routes.within(&machine.layer());
+    let mut retriers = vec![Retrier::new(machine.clone(), routes, options::retrier(worker))];
+    if config.webhooks.enabled {
+        // Without the bound on attempts: receivers decide how long one takes, and its retrier has a bound of its own.
+        let unbounded = router().layer(SpanLayer).layer(guard.layer_apart());
+        let deliveries = webhooks::deliveries(&config.webhooks, application, unbounded)?;
+        consumed = consumed.and(&deliveries.within(&ParkFirstLayer).within(&machine.layer()))?;
+        retriers.push(Retrier::new(machine, deliveries, options::webhook_retrier(&config.webhooks, worker)));
+    }
+    let subscription = Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
+    let consumer = Consumer::new(consumed, options::consumer(worker));
+    Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retriers, guard))
 }

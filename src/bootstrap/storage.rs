@@ -3,9 +3,10 @@ use std::{path::Path, sync::Arc};
 use activelog_application::{
     activity::ports::{Queries, Repositories},
     ports::{
-        Clock, CrashMarks, DeadLetters, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore, Replays,
-        Signal, UnitOfWorkFactory,
+        Clock, CrashMarks, DeadLetters, DiskSpace, GroupPositions, Journal, LeaseStore, OutboxStore, ParkingStore,
+        Replays, Retention, ScheduledEvents, Signal, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 use futures::future::BoxFuture;
 
@@ -33,6 +34,14 @@ pub struct Storage {
     pub crash_marks: Arc<dyn CrashMarks>,
     /// Replays of the journal.
     pub replays: Arc<dyn Replays>,
+    /// Events that wait for their time.
+    pub scheduled: Arc<dyn ScheduledEvents>,
+    /// What removes the old.
+    pub retention: Arc<dyn Retention>,
+    /// How much room is left, where it is known.
+    pub disk: Option<Arc<dyn DiskSpace>>,
+    /// Webhooks, for showing and sending.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads, for showing.
     pub queries: Arc<dyn Queries>,
     /// Rings when this process has recorded events.
@@ -115,6 +124,10 @@ async fn open_sqlite(
         dead_letters: shared.clone(),
         crash_marks: shared.clone(),
         replays: shared.clone(),
+        scheduled: shared.clone(),
+        retention: shared.clone(),
+        disk: Some(shared.clone()),
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();
@@ -164,6 +177,11 @@ async fn open_postgres(
         dead_letters: shared.clone(),
         crash_marks: shared.clone(),
         replays: shared.clone(),
+        scheduled: shared.clone(),
+        retention: shared.clone(),
+        // The server knows, and says so when it is full.
+        disk: None,
+        webhooks: shared.clone(),
         queries: shared,
         close: Box::new(move || {
             let database = closing.clone();

@@ -60,6 +60,7 @@ fn toml(values: &[EffectiveValue], output: &mut dyn Write) -> io::Result<()> {
 /// A value as TOML writes it. The strings of JSON are basic strings of TOML but for DEL, which JSON does not escape.
 fn literal(value: &Shown) -> String {
     match value {
+        Shown::Truth(truth) => truth.to_string(),
         Shown::Number(number) => number.to_string(),
         Shown::Text(text) => serde_json::Value::from(text.as_str()).to_string().replace('\u{7f}', "\\u007F"),
     }

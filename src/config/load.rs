@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use activelog_interfaces::cli::GlobalFlags;
 
 use super::{
-    BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, ServerConfig, StorageConfig, WorkerConfig,
+    BackpressureConfig, BrokerConfig, ConfigError, EffectiveValue, LogConfig, RelayConfig, RetentionConfig,
+    ServerConfig, StorageConfig, WebhooksConfig, WorkerConfig,
     layers::{Environment, Layers},
     reader::Reader,
 };
@@ -21,6 +22,12 @@ pub struct Config {
     pub relay: RelayConfig,
     /// From the broker to the handlers.
     pub worker: WorkerConfig,
+    /// When writes are refused.
+    pub backpressure: BackpressureConfig,
+    /// How long what has been dealt with is kept.
+    pub retention: RetentionConfig,
+    /// Telling other programs of events.
+    pub webhooks: WebhooksConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -46,14 +53,16 @@ pub fn load(flags: &GlobalFlags) -> Result<Loaded, ConfigError> {
 fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> Result<Loaded, ConfigError> {
     let layers = Layers::collect(flags, environment, folder)?;
     let mut reader = Reader::new(layers.given, layers.problems);
-    let config = Config {
-        server: ServerConfig::read(&mut reader),
-        storage: StorageConfig::read(&mut reader),
-        broker: BrokerConfig::read(&mut reader),
-        relay: RelayConfig::read(&mut reader),
-        worker: WorkerConfig::read(&mut reader),
-        log: LogConfig::read(&mut reader),
-    };
+    let server = ServerConfig::read(&mut reader);
+    let storage = StorageConfig::read(&mut reader);
+    let broker = BrokerConfig::read(&mut reader);
+    let relay = RelayConfig::read(&mut reader);
+    let worker = WorkerConfig::read(&mut reader);
+    let backpressure = BackpressureConfig::read(&mut reader);
+    let retention = RetentionConfig::read(&mut reader, backpressure.max_outbox_age, worker.longest_backoff);
+    let webhooks = WebhooksConfig::read(&mut reader);
+    let log = LogConfig::read(&mut reader);
+    let config = Config { server, storage, broker, relay, worker, backpressure, retention, webhooks, log };
     let origins = reader.finish().map_err(ConfigError::Invalid)?;
     Ok(Loaded { config, origins })
 }

@@ -8,6 +8,7 @@
 //! Adding a key: one field and one line in `read` of its section's file. The file formats, the environment, `activelog config`,
 //! and the suggestions for mistyped keys follow from that line.
 
+mod backpressure;
 mod broker;
 mod byte_size;
 mod database_url;
@@ -18,12 +19,16 @@ mod log;
 mod origin;
 mod reader;
 mod relay;
+mod retention;
+mod retention_age;
 mod secret_url;
 mod server;
 mod setting;
 mod storage;
+mod webhooks;
 mod worker;
 
+pub use backpressure::BackpressureConfig;
 pub use broker::{BrokerConfig, RequiredDurability};
 pub use byte_size::ByteSize;
 pub use database_url::DatabaseUrl;
@@ -32,7 +37,10 @@ pub use load::{Config, Loaded, load};
 pub use log::{LogConfig, LogFormat};
 pub use origin::{EffectiveValue, Origin, Shown};
 pub use relay::RelayConfig;
+pub use retention::RetentionConfig;
+pub use retention_age::RetentionAge;
 pub use secret_url::SecretUrl;
 pub use server::ServerConfig;
 pub use storage::StorageConfig;
+pub use webhooks::WebhooksConfig;
 pub use worker::WorkerConfig;

@@ -39,6 +39,8 @@ pub struct EffectiveValue {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
 pub enum Shown {
+    /// True or false.
+    Truth(bool),
     /// A whole number.
     Number(u64),
     /// Anything else.
@@ -48,6 +50,7 @@ pub enum Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Truth(truth) => truth.fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => f.write_str(text),
         }

@@ -44,6 +44,22 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for bool {
+    fn read(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::Boolean(value) => Some(*value),
+            // The environment holds nothing but texts.
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| "must be true or false".to_owned())
+    }
+
+    fn show(&self) -> Shown {
+        Shown::Truth(*self)
+    }
+}
+
 impl Setting for Duration {
     fn read(value: &ValueKind) -> Result<Self, String> {
         const RULE: &str = "must be a duration with its unit, such as \"500ms\", \"5s\" or \"1m 30s\"";

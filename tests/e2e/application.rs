@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::{ActivityLog, handlers, ports::Repositories},
+    backpressure::PressureGauge,
     delivery::{
         Consumer, ConsumerOptions, CrashGuard, FailureMachine, FailurePolicy, Policies, Retrier, RetrierOptions,
         Router, SpanLayer,
@@ -12,12 +13,14 @@ use activelog_application::{
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{AfterDeadLetter, Clock, EventPublisher, IdGenerator, OutboxStore, ParkingStore, Subscription},
     relay::{Relay, RelayOptions, RelayTarget},
+    webhook::{WebhookOptions, Webhooks},
 };
 use activelog_infrastructure::{
     broker::memory::MemoryBroker,
     clock::SystemClock,
     id_generator::UuidV7Generator,
     persistence::sqlite::{SqliteDatabase, SqliteOptions},
+    webhook::SystemSecretSource,
 };
 use activelog_interfaces::{
     http::{self, ComponentHealth, HealthSource, HttpOptions, HttpState},
@@ -121,12 +124,15 @@ impl Application {
         let subscription = Subscription::new("activelog".to_owned(), routes.patterns());
         let retrier = Retrier::new(machine.clone(), routes.clone(), RetrierOptions::default());
         let consumer = Consumer::new(routes.within(&machine.layer()), ConsumerOptions::default());
-        let worker = Worker::new(broker.subscriber, subscription, consumer, retrier, guard);
+        let worker = Worker::new(broker.subscriber, subscription, consumer, vec![retrier], guard);
         let stopped = stop.clone();
         parts.spawn(async move { worker.run(&stopped, &stopped).await.expect("a subscription") });
 
         let state = HttpState {
-            log: ActivityLog::new(orchestrator).expect("chains that fit together"),
+            log: ActivityLog::new(orchestrator.clone()).expect("chains that fit together"),
+            webhooks: Webhooks::new(orchestrator, Arc::new(SystemSecretSource), WebhookOptions::default())
+                .expect("chains that fit together"),
+            webhook_store: shared.clone(),
             queries: shared.clone(),
             journal: shared.clone(),
             outbox: shared.clone(),
@@ -134,6 +140,7 @@ impl Application {
             clock,
             ids,
             health: Arc::new(NoComponents),
+            pressure: PressureGauge::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));

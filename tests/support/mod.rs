@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use private_postgres::{PrivatePostgres, ServerMissing, free_port, has_postgres};
+pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.
 struct NeverUsed;

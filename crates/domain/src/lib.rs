@@ -4,7 +4,7 @@
 //!
 //! - [`event`]: [`DomainEvent`](event::DomainEvent) and the [`EventEnvelope`](event::EventEnvelope) an event travels
 //!   in. It knows nothing of activities and serves any domain.
-//! - [`activity`], [`user`], [`notification`], [`statistics`], [`achievement`], [`leaderboard`]: the activity log.
+//! - [`activity`], [`user`], [`notification`], [`statistics`], [`achievement`], [`leaderboard`], [`webhook`]: the activity log.
 //!
 //! # Adding an event
 //!
@@ -37,3 +37,4 @@ pub mod notification;
 pub mod statistics;
 pub mod user;
 pub mod validation;
+pub mod webhook;

@@ -6,6 +6,7 @@ use activelog_domain::{
     activity::{ActivityCreated, ActivityDeleted, ActivitySnapshot, ActivityUpdated},
     event::{DomainEvent, EventEnvelope, EventMetadata},
     user::UserId,
+    webhook::WebhookDeliveryRequested,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -86,6 +87,14 @@ fn activity_updated_v1() {
 fn activity_deleted_v1() {
     let event = ActivityDeleted { activity: snapshot(3, "Evening run"), deleted_at: instant("2026-03-12T19:00:00Z") };
     check(&event, include_str!("golden/activity.deleted.v1.json"));
+}
+
+#[test]
+fn webhook_delivery_requested_v1() {
+    let event: EventEnvelope = serde_json::from_str(include_str!("golden/activity.created.v1.json")).expect("decodes");
+    let webhook_id = Uuid::from_u128(0x0192_9d5e_0000_7000_8000_0000_0000_0005);
+    let requested = WebhookDeliveryRequested { webhook_id, sequence: 1, event };
+    check(&requested, include_str!("golden/webhook.delivery.requested.v1.json"));
 }
 
 #[test]

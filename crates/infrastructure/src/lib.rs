@@ -1,4 +1,4 @@
-//! The adapters: brokers, persistence, clock and ids. Every type here implements a port of the application layer; nothing
+//! The adapters: brokers, persistence, requests to webhooks, clock and ids. Every type here implements a port of the application layer; nothing
 //! but the composition root names them.
 
 pub mod broker;
@@ -6,3 +6,4 @@ pub mod clock;
 pub mod id_generator;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod persistence;
+pub mod webhook;

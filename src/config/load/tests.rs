@@ -1,4 +1,4 @@
-use std::{ffi::OsString, fs};
+use std::{ffi::OsString, fs, time::Duration};
 
 use tempfile::TempDir;
 
@@ -243,4 +243,19 @@ fn secrets_are_never_told() {
     let yaml = format!("storage:\n  database_url: \"{url}\n x: [\n");
     let message = Setup::new().file("a.yaml", &yaml).variable("ACTIVELOG_CONFIG", "a.yaml").message();
     assert!(!message.contains("s3cret"), "{message}");
+}
+
+#[test]
+fn retention_is_a_duration_or_off_and_the_inbox_outlives_redelivery() {
+    let text = "[retention]\ninbox = \"3d\"\njournal = \"off\"\njournal_events = 5000\n";
+    let retention = Setup::new().file("activelog.toml", text).good().config.retention;
+    assert_eq!(retention.inbox.duration(), Some(Duration::from_secs(3 * 86_400)));
+    assert_eq!((retention.journal.duration(), retention.journal_events), (None, Some(5_000)));
+    let message = Setup::new().variable("ACTIVELOG__RETENTION__INBOX", "12h").message();
+    for part in ["retention.inbox: must be at least 1d, or \"off\"", "an event may come again until then", "got 12h"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    let text = "[retention]\ninbox = \"3d\"\n[backpressure]\nmax_outbox_age = \"48h\"\n";
+    let message = Setup::new().file("activelog.toml", text).message();
+    assert!(message.contains("retention.inbox: must be at least 4d"), "{message}");
 }

@@ -31,6 +31,6 @@ pub use failure::{
 };
 pub use handler::{EffectHandler, EventHandler, HandlerError, Projection, Received};
 pub use invocation::{Entry, Handled, Invocation, InvocationError};
-pub use layers::{ConcurrencyLayer, Layer, SpanLayer};
+pub use layers::{ConcurrencyLayer, Layer, ParkFirstLayer, SpanLayer};
 pub use replay::{ReplayError, ReplayState, Replayer};
 pub use router::{Router, RouterError, Routes};

@@ -130,6 +130,19 @@ impl Routes {
         names.into_iter().collect()
     }
 
+    /// These routes and others.
+    pub fn and(&self, others: &Self) -> Result<Self, RouterError> {
+        let mut routes = (*self.0).clone();
+        for (event, invocation) in others.0.iter().flat_map(|(event, all)| all.iter().map(move |one| (*event, one))) {
+            let handlers = routes.entry(event).or_default();
+            if handlers.iter().any(|h| h.handler() == invocation.handler()) {
+                return Err(RouterError::Duplicate { event, handler: invocation.handler() });
+            }
+            handlers.push(invocation.clone());
+        }
+        Ok(Self(Arc::new(routes)))
+    }
+
     /// The same routes with one more layer, around all the others.
     #[must_use]
     pub fn within(&self, layer: &impl Layer) -> Self {

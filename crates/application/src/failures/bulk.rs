@@ -115,8 +115,7 @@ impl FailedEvents {
         report.matched = point.remaining;
         report.next = Some(point);
         if options.dry_run {
-            let shown = u32::try_from(options.at_most.min(SHOWN.into())).unwrap_or(SHOWN);
-            report.first = self.dead_letters.oldest(&dead, Some(point.after), shown).await?;
+            report.first = self.preview(&dead, options, point).await?;
             return Ok(());
         }
         progress(report);
@@ -146,6 +145,19 @@ impl FailedEvents {
             }
         }
         Ok(())
+    }
+
+    /// The first of those that a run would look at.
+    async fn preview(
+        &self,
+        dead: &DeadLetterFilter,
+        options: BulkOptions,
+        point: BulkPoint,
+    ) -> Result<Vec<DeadLetter>, StorageError> {
+        let shown = u32::try_from(options.at_most.min(SHOWN.into())).unwrap_or(SHOWN);
+        let mut first = self.dead_letters.oldest(dead, Some(point.after), shown).await?;
+        first.retain(|letter| letter.id <= point.last);
+        Ok(first)
     }
 
     /// Where a run begins; `None` when the filter chooses nothing.

@@ -8,13 +8,12 @@ use std::{
     time::Duration,
 };
 
-use activelog_domain::event::EventEnvelope;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{CheckedChain, OrchestratorError, RequestContext, Run, Step};
+use super::{CheckedChain, OrchestratorError, RequestContext, Run, Step, step::Recorded};
 use crate::ports::{Clock, CommitError, IdGenerator, Isolation, TransactionOptions, UnitOfWork, UnitOfWorkFactory};
 
 /// How transactions are run unless a run says otherwise.
@@ -232,7 +231,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Attempts<U> {
             TransactionOptions { defer_writes: true, ..TransactionOptions::new(self.options.isolation, remaining) };
         let begun = timeout_at(self.deadline, self.shared.factory.begin(options)).await;
         let mut uow = begun.map_err(|_| self.timed_out())?.map_err(|e| self.storage(e))?;
-        let mut recorded = Vec::new();
+        let mut recorded = Recorded::default();
         let outcome =
             timeout_at(self.deadline, AssertUnwindSafe(self.fill(&mut *uow, &mut recorded, work)).catch_unwind());
         let value = match outcome.await {
@@ -262,18 +261,17 @@ impl<U: ?Sized + UnitOfWork + 'static> Attempts<U> {
     }
 
     /// Does the work and puts what it recorded into the outbox.
-    async fn fill<T>(
-        &self,
-        uow: &mut U,
-        recorded: &mut Vec<EventEnvelope>,
-        work: &Work<U, T>,
-    ) -> Result<T, OrchestratorError> {
+    async fn fill<T>(&self, uow: &mut U, recorded: &mut Recorded, work: &Work<U, T>) -> Result<T, OrchestratorError> {
         let shared = &*self.shared;
         let mut step = Step { uow, context: &self.context, clock: &*shared.clock, ids: &*shared.ids, recorded };
         let value = work(&mut step, &self.progress).await?;
-        if !recorded.is_empty() {
+        if !recorded.events.is_empty() {
             self.progress.enter("outbox");
-            uow.outbox().append(recorded).await.map_err(|e| self.storage(e))?;
+            uow.outbox().append(&recorded.events).await.map_err(|e| self.storage(e))?;
+        }
+        for (event, due) in &recorded.scheduled {
+            self.progress.enter("schedule");
+            uow.outbox().schedule(event, *due).await.map_err(|e| self.storage(e))?;
         }
         Ok(value)
     }

@@ -1,6 +1,7 @@
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Lease, Partition, StorageError};
 
@@ -11,6 +12,14 @@ pub trait Outbox: Send {
     /// ([`partition_of`](super::partition_of)). An event id that is already there is a `Constraint` error, and so is a
     /// (subject, sequence) that is already there: two writers have changed one aggregate at once.
     async fn append(&mut self, events: &[EventEnvelope]) -> Result<(), StorageError>;
+
+    /// Records an event to be published at `due`, or soon after; at once when that is past. It is kept with the
+    /// [`ScheduledEvents`](super::ScheduledEvents) until then. An event id that is already among those is a `Constraint` error.
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError>;
+
+    /// Takes a scheduled event off the schedule, together with the rest of the transaction. `false`, with no effect, when it is not on it: it
+    /// has been published, or is being, or was cancelled. After `true` and the commit it is never published.
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError>;
 }
 
 /// An event that waits in the outbox.
@@ -54,4 +63,8 @@ pub trait OutboxStore: Send + Sync + 'static {
 
     /// How much waits.
     async fn depth(&self) -> Result<OutboxDepth, StorageError>;
+
+    /// How much waits, at a cost that does not grow with what waits: events are counted up to `bound`, and `oldest` is the oldest but for
+    /// the first `spared`. `None` for it when no more than those wait.
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError>;
 }

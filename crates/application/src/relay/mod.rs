@@ -9,9 +9,13 @@
 //!
 //! A relay that dies between the broker's answer and the move leaves events that are published again under the same id by the
 //! next owner; consumers skip them by their inbox.
+//!
+//! Events that were recorded for a later time come into the outbox when it is due: a [`Scheduler`] moves them there.
 
 mod backlog;
 mod owner;
 mod runner;
+mod scheduler;
 
 pub use runner::{Relay, RelayHealth, RelayOptions, RelayTarget};
+pub use scheduler::{Scheduler, SchedulerOptions};

@@ -7,7 +7,7 @@
 //! - [`MemoryRepositories`]: the activity log's units of work and queries in memory.
 //! - [`MemoryFailures`]: parking, dead letters, crash marks and replays in memory, of either of the two storages.
 //! - [`FakeStorage`]: units of work in memory that misbehave as told; it knows the toolkit's tables only.
-//! - [`FakeClock`], [`SequentialIds`]: time and ids that tests decide.
+//! - [`FakeClock`], [`SequentialIds`], [`SequentialSecrets`]: time, ids and secrets that tests decide.
 //! - [`Gate`]: a place where work waits until a test lets it go on.
 
 pub mod broker;
@@ -19,6 +19,7 @@ mod memory_repositories;
 pub mod memory_storage;
 mod projections_match;
 mod scenario;
+mod sequential_secrets;
 pub mod storage;
 
 pub use fake_clock::{FakeClock, SequentialIds, TokioClock};
@@ -30,3 +31,4 @@ pub use projections_match::{
     ProjectionsError, ProjectionsReport, matches_recomputation, pending_events, projections_match,
 };
 pub use scenario::{Operation, Scenario};
+pub use sequential_secrets::SequentialSecrets;

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 mod broken;
+mod fake;
 mod memory;
 mod negative;
 mod negative_parking;

@@ -7,5 +7,6 @@ mod failures;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod webhook;
 
 pub use error::DatabaseError;

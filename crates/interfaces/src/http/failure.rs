@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use activelog_application::{
     activity::ActivityError,
+    backpressure::Pressure,
     orchestrator::OrchestratorError,
     ports::{StorageError, StorageErrorKind},
+    webhook::WebhookError,
 };
 use axum::http::header;
 
@@ -14,12 +16,24 @@ use super::{
     views::etag,
 };
 
+impl From<Pressure> for Problem {
+    fn from(pressure: Pressure) -> Self {
+        let detail = format!("Nothing was done; send it again later. For the operator: {pressure}.");
+        Self::new(ProblemKind::BACKPRESSURE, detail).with_retry_after(pressure.retry_after())
+    }
+}
+
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         let detail = match error.kind {
             StorageErrorKind::Contention => "Others are changing the same thing. Nothing was done; try again.",
             StorageErrorKind::Unavailable => "The database cannot be reached. Nothing was done; try again later.",
-            StorageErrorKind::Full => "The database has no room left. Nothing was done; the operator has to make room.",
+            StorageErrorKind::Full => {
+                let detail = "The database has no room left. Nothing was done; the operator has to make room.";
+                return Self::new(ProblemKind::STORAGE_FULL, detail)
+                    .with_retry_after(error.retry_after().unwrap_or(Duration::from_secs(30)))
+                    .with_cause(error_chain(&error));
+            }
             _ => return Self::internal(error),
         };
         let after = error.retry_after().unwrap_or(Duration::from_secs(1));
@@ -30,6 +44,9 @@ impl From<StorageError> for Problem {
 impl From<OrchestratorError> for Problem {
     fn from(error: OrchestratorError) -> Self {
         if let Some(rejection) = error.rejection::<ActivityError>() {
+            return rejection.into();
+        }
+        if let Some(rejection) = error.rejection::<WebhookError>() {
             return rejection.into();
         }
         match error {
@@ -67,6 +84,24 @@ impl From<&ActivityError> for Problem {
             ActivityError::AlreadyImported { .. } => Self::internal(error.clone()),
             ActivityError::Forbidden { user } => {
                 Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+        }
+    }
+}
+
+impl From<&WebhookError> for Problem {
+    fn from(error: &WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound { id } => Self::not_found("webhook", id),
+            WebhookError::Forbidden { user } => {
+                Self::new(ProblemKind::FORBIDDEN, format!("Only user {user} and the operator may do this."))
+            }
+            WebhookError::TooMany { most, .. } => Self::new(
+                ProblemKind::TOO_MANY,
+                format!("The user has {most} webhooks, the most there may be. Delete one first."),
+            ),
+            WebhookError::SwitchedOff => {
+                Self::new(ProblemKind::FORBIDDEN, "Webhooks are switched off here; the operator can change that.")
             }
         }
     }

@@ -46,12 +46,13 @@ const DESCRIPTION: &str = "An activity log: runs, rides, swims, and what follows
     Whatever goes wrong is answered with an RFC 9457 problem that names everything that is wrong at once. Unknown fields and \
     parameters are refused. Lists are read page by page: pass `next_cursor` as `cursor` until it is null. A POST that creates \
     or changes something may carry an `Idempotency-Key`; sent again with the same key, it is answered as before and does nothing. \
-    Those of dead letters need none: they have the effect of once by themselves. PATCH and DELETE need `If-Match` \
-    with the `ETag` of what was read.";
+    Those of dead letters need none: they have the effect of once by themselves. PATCH and DELETE of activities need \
+    `If-Match` with the `ETag` of what was read.";
 
 const TAGS: &[(&str, &str)] = &[
     ("activities", "What users do."),
     ("users", "What follows from it for one user."),
+    ("webhooks", "Having other programs told of it."),
     ("leaderboard", "Who did most."),
     ("events", "What has been published."),
     ("dead letters", "What handlers were given up on, and what waits for another attempt."),
@@ -107,7 +108,8 @@ const PROBLEMS: &[Shared] = &[
         "503",
         "Unavailable",
         "unavailable",
-        "Not available at the moment. With the type `outcome-unknown`, it may have been done.",
+        "Not available at the moment: type `backpressure` when more is written than is taken, `storage-full` when there is no room left. \
+         With the type `outcome-unknown`, it may have been done.",
     ),
 ];
 
@@ -175,9 +177,12 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         statuses.push("409");
         parameters.push(idempotency_key());
     }
-    if matches!(method, "patch" | "delete") {
+    if is_conditional(path, method) {
         statuses.extend(["412", "422", "428"]);
         parameters.push(if_match());
+    }
+    if method == "delete" {
+        statuses.push("422");
     }
     if method != "get" {
         statuses.extend(["408", "413"]);
@@ -204,6 +209,11 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
         let reference = RefOr::Ref(Ref::from_response_name(problem.name));
         operation.responses.responses.entry(problem.status.to_owned()).or_insert(reference);
     }
+}
+
+/// Whether an operation changes something that has versions.
+fn is_conditional(path: &str, method: &str) -> bool {
+    matches!(method, "patch" | "delete") && path.starts_with("/activities")
 }
 
 /// Whether an operation lists page by page.

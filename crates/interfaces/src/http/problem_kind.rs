@@ -25,6 +25,7 @@ kinds! {
     BODY_TIMEOUT = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     KEY_IN_USE = CONFLICT, "idempotency-key-in-use", "The same request is still being worked on";
     NOT_DEAD = CONFLICT, "dead-letter-not-dead", "Something was done about this dead letter before";
+    TOO_MANY = CONFLICT, "too-many", "There are as many as there may be";
     VERSION_MISMATCH = PRECONDITION_FAILED, "version-mismatch", "It has changed since you read it";
     TOO_LARGE = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
     MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This media type is not understood here";
@@ -35,5 +36,7 @@ kinds! {
     INTERNAL = INTERNAL_SERVER_ERROR, "internal", "Something went wrong here";
     UNAVAILABLE = SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment";
     OVERLOADED = SERVICE_UNAVAILABLE, "overloaded", "Too much to do at the moment";
+    BACKPRESSURE = SERVICE_UNAVAILABLE, "backpressure", "More is written than is taken";
+    STORAGE_FULL = SERVICE_UNAVAILABLE, "storage-full", "There is no room left";
     OUTCOME_UNKNOWN = SERVICE_UNAVAILABLE, "outcome-unknown", "It is not known whether this was done";
 }

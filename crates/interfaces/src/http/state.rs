@@ -6,8 +6,10 @@ use std::{
 
 use activelog_application::{
     activity::{ActivityLog, ports::Queries},
+    backpressure::PressureGauge,
     failures::FailedEvents,
     ports::{Clock, IdGenerator, Journal, OutboxStore, StorageError},
+    webhook::{Webhooks, ports::WebhookStore},
 };
 
 use super::{
@@ -22,6 +24,10 @@ pub struct HttpState {
     pub log: ActivityLog,
     /// What shows anything.
     pub queries: Arc<dyn Queries>,
+    /// What changes webhooks.
+    pub webhooks: Webhooks,
+    /// What shows webhooks.
+    pub webhook_store: Arc<dyn WebhookStore>,
     /// The published events.
     pub journal: Arc<dyn Journal>,
     /// The events that wait to be published, for `/health`.
@@ -34,6 +40,8 @@ pub struct HttpState {
     pub ids: Arc<dyn IdGenerator>,
     /// How the parts of the process are doing.
     pub health: Arc<dyn HealthSource>,
+    /// Whether writes may be taken.
+    pub pressure: PressureGauge,
 }
 
 /// The limits the API keeps.
@@ -89,6 +97,14 @@ impl Http {
 
     pub(super) fn queries(&self) -> &dyn Queries {
         &*self.0.state.queries
+    }
+
+    pub(super) fn webhooks(&self) -> &Webhooks {
+        &self.0.state.webhooks
+    }
+
+    pub(super) fn webhook_store(&self) -> &dyn WebhookStore {
+        &*self.0.state.webhook_store
     }
 
     pub(super) fn options(&self) -> &HttpOptions {

@@ -4,6 +4,7 @@ use activelog_application::{
     delivery::{Consumer, ConsumerStatus, CrashGuard, Retrier},
     ports::{EventSubscriber, SubscribeError, Subscription},
 };
+use futures::future::join_all;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,20 +20,20 @@ pub struct Worker {
     subscriber: Arc<dyn EventSubscriber>,
     subscription: Subscription,
     consumer: Consumer,
-    retrier: Retrier,
+    retriers: Vec<Retrier>,
     guard: CrashGuard,
 }
 
 impl Worker {
-    /// A worker that has `consumer` take the events of `subscription`, `retrier` those that are parked, and `guard` know of its end.
+    /// A worker that has `consumer` take the events of `subscription`, `retriers` those that are parked, and `guard` know of its end.
     pub fn new(
         subscriber: Arc<dyn EventSubscriber>,
         subscription: Subscription,
         consumer: Consumer,
-        retrier: Retrier,
+        retriers: Vec<Retrier>,
         guard: CrashGuard,
     ) -> Self {
-        Self { subscriber, subscription, consumer, retrier, guard }
+        Self { subscriber, subscription, consumer, retriers, guard }
     }
 
     /// What it is doing, now and from now on.
@@ -49,7 +50,8 @@ impl Worker {
             ended.cancel();
             outcome
         };
-        let work = async { tokio::join!(consuming, self.retrier.run(&ended, hard_stop)).0 };
+        let retrying = join_all(self.retriers.iter().map(|retrier| retrier.run(&ended, hard_stop)));
+        let work = async { tokio::join!(consuming, retrying).0 };
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = self.keep() => Ok(()),

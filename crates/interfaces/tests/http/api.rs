@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
+    backpressure::PressureGauge,
     failures::FailedEvents,
     orchestrator::{Orchestrator, OrchestratorOptions},
     ports::{Isolation, Journal, TransactionOptions, UnitOfWorkFactory},
-    testing::{FakeClock, MemoryFailures, SequentialIds, memory_storage::MemoryStorage},
+    testing::{FakeClock, MemoryFailures, SequentialIds, SequentialSecrets, memory_storage::MemoryStorage},
+    webhook::{WebhookOptions, Webhooks},
 };
 use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource, HttpOptions, HttpState, router};
 use async_trait::async_trait;
@@ -32,6 +34,7 @@ pub(crate) struct Api {
     pub(crate) journal: MemoryStorage,
     pub(crate) health: Arc<Health>,
     pub(crate) orchestrator: Orchestrator<dyn Repositories>,
+    pub(crate) pressure: PressureGauge,
 }
 
 /// Health as a test says; `None` panics.
@@ -60,23 +63,32 @@ impl Default for Api {
 
 impl Api {
     pub(crate) fn new(options: HttpOptions) -> Self {
+        Self::with_webhooks(options, WebhookOptions::default())
+    }
+
+    pub(crate) fn with_webhooks(options: HttpOptions, webhooks: WebhookOptions) -> Self {
         let (store, journal) = (TroubledStore::default(), MemoryStorage::new());
         let (clock, ids) = (Arc::new(FakeClock::default()), Arc::new(SequentialIds::default()));
         let orchestrator: Orchestrator<dyn Repositories> =
             Orchestrator::new(Arc::new(store.clone()), clock.clone(), ids.clone(), OrchestratorOptions::default());
         let health = Arc::new(Health(Mutex::new(Some(Vec::new()))));
         let failures = Arc::new(store.inner.failures());
+        let pressure = PressureGauge::default();
         let state = HttpState {
             log: ActivityLog::new(orchestrator.clone()).expect("valid chains"),
             queries: Arc::new(store.inner.clone()),
+            webhooks: Webhooks::new(orchestrator.clone(), Arc::new(SequentialSecrets::default()), webhooks)
+                .expect("valid chains"),
+            webhook_store: Arc::new(store.inner.clone()),
             journal: Arc::new(journal.clone()),
             outbox: Arc::new(journal.clone()),
             failures: FailedEvents::new(failures.clone(), failures),
             clock,
             ids,
             health: health.clone(),
+            pressure: pressure.clone(),
         };
-        Self { router: router(state, options), store, journal, health, orchestrator }
+        Self { router: router(state, options), store, journal, health, orchestrator, pressure }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use activelog_application::{ports::StorageErrorKind, testing::Gate};
+use activelog_application::{backpressure::Pressure, ports::StorageErrorKind, testing::Gate};
 use activelog_interfaces::http::{ComponentStatus, HttpOptions};
 use axum::{body::Body, extract::ConnectInfo, http::Method};
 use serde_json::json;
@@ -15,14 +15,16 @@ use crate::{
 #[tokio::test]
 async fn transient_storage_failures_are_503_with_retry_after() {
     let api = Api::default();
-    for (kind, after) in [(StorageErrorKind::Unavailable, "1"), (StorageErrorKind::Full, "30")] {
+    for (kind, problem, after) in
+        [(StorageErrorKind::Unavailable, "unavailable", "1"), (StorageErrorKind::Full, "storage-full", "30")]
+    {
         api.store.inner.fail_next("insert activity", kind);
         let answer = api.post("/activities", &run()).await;
-        answer.problem(503, "unavailable");
+        answer.problem(503, problem);
         assert_eq!(answer.header("retry-after"), Some(after));
         api.store.inner.fail_next("query activities", kind);
         let answer = api.get("/activities").await;
-        answer.problem(503, "unavailable");
+        answer.problem(503, problem);
         assert_eq!(answer.header("retry-after"), Some(after));
     }
     assert!(api.store.inner.outbox().is_empty());
@@ -147,4 +149,27 @@ async fn a_request_timeout_bounds_everything() {
     let gate = Arc::new(Gate::new());
     api.store.next(Trouble::Wait(gate));
     api.send(json_request(Method::POST, "/activities", &run())).await.problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn under_pressure_writes_are_503_and_reads_go_on() {
+    let api = Api::default();
+    let created = api.create(json!({})).await;
+    let path = format!("/activities/{}", created["id"].as_str().expect("an id"));
+    api.pressure.set(vec![Pressure::OutboxEvents { bound: 100 }]);
+    for method in [Method::POST, Method::PATCH, Method::DELETE, Method::PUT] {
+        let target = if method == Method::POST { "/activities" } else { &path };
+        let answer = api.send(json_request(method, target, &run())).await;
+        let detail = answer.problem(503, "backpressure")["detail"].to_string();
+        assert!(detail.contains("more than 100 events wait") && detail.contains("a relay runs"), "{detail}");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+    }
+    for path in ["/activities", path.as_str(), "/health"] {
+        assert_eq!(api.get(path).await.status, 200, "{path}");
+    }
+    // What relieves the pressure is not refused: without such a route it is as unknown as ever.
+    assert_eq!(api.send(json_request(Method::POST, "/dead-letters/replay", &json!({}))).await.status, 404);
+    assert_eq!(api.send(json_request(Method::POST, "/dead-lettersx", &json!({}))).await.status, 503);
+    api.pressure.set(Vec::new());
+    assert_eq!(api.post("/activities", &run()).await.status, 201);
 }

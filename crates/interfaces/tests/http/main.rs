@@ -16,3 +16,4 @@ mod pages;
 mod server;
 mod storage;
 mod users;
+mod webhooks;

@@ -12,6 +12,7 @@ use activelog_application::{
         UnitOfWork, UnitOfWorkFactory,
     },
     testing::{Gate, MemoryRepositories},
+    webhook::ports::WebhookRepository,
 };
 use async_trait::async_trait;
 
@@ -115,5 +116,9 @@ impl Repositories for Troubled {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         self.inner.leaderboards()
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        self.inner.webhooks()
     }
 }

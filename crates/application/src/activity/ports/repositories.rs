@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use crate::ports::{StorageError, UnitOfWork};
+use crate::{
+    ports::{StorageError, UnitOfWork},
+    webhook::ports::WebhookRepository,
+};
 
 /// The repositories of the activity log in one transaction.
 pub trait Repositories: UnitOfWork {
@@ -26,6 +29,8 @@ pub trait Repositories: UnitOfWork {
     fn achievements(&mut self) -> Box<dyn AchievementRepository + '_>;
     /// Leaderboards.
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_>;
+    /// Webhooks.
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_>;
 
     /// What fault suites count effects in. Storages that such suites do not run on keep none.
     #[cfg(feature = "fault-injection")]

@@ -40,8 +40,8 @@ struct Guard {
     began: Instant,
     /// How many events are still to be taken one at a time.
     cautious: AtomicU64,
-    /// Held by an attempt that must be alone among the suspects.
-    alone: Mutex<()>,
+    /// Shared by the layers whose suspects are alone among all of them.
+    alone: Arc<Mutex<()>>,
     /// The runs that had not ended when this one began, and when they were last seen; without those that turned out to go on.
     earlier: Mutex<Vec<(Uuid, Timestamp)>>,
 }
@@ -84,7 +84,7 @@ impl CrashGuard {
             run,
             began: Instant::now(),
             cautious: AtomicU64::new(cautious),
-            alone: Mutex::new(()),
+            alone: Arc::default(),
             earlier: Mutex::new(earlier),
         })))
     }
@@ -117,7 +117,13 @@ impl CrashGuard {
 
     /// The layer that goes around every attempt.
     pub fn layer(&self) -> CrashGuardLayer {
-        CrashGuardLayer(self.clone())
+        CrashGuardLayer { guard: self.clone(), alone: self.0.alone.clone() }
+    }
+
+    /// The same for handlers that wait for others outside: their suspects are tried alone among themselves, so that no other handler's
+    /// suspects wait for a slow receiver.
+    pub fn layer_apart(&self) -> CrashGuardLayer {
+        CrashGuardLayer { guard: self.clone(), alone: Arc::default() }
     }
 
     /// Whether events that were delivered are handled one at a time.
@@ -136,16 +142,21 @@ impl CrashGuard {
 
 /// Marks attempts that may end the process. See [`CrashGuard`].
 #[derive(Clone)]
-pub struct CrashGuardLayer(CrashGuard);
+pub struct CrashGuardLayer {
+    guard: CrashGuard,
+    /// Held by an attempt that must be alone among the suspects.
+    alone: Arc<Mutex<()>>,
+}
 
 impl Layer for CrashGuardLayer {
     fn wrap(&self, inner: Arc<dyn Invocation>) -> Arc<dyn Invocation> {
-        Arc::new(Marked { guard: self.0.clone(), inner })
+        Arc::new(Marked { guard: self.guard.clone(), alone: self.alone.clone(), inner })
     }
 }
 
 struct Marked {
     guard: CrashGuard,
+    alone: Arc<Mutex<()>>,
     inner: Arc<dyn Invocation>,
 }
 
@@ -163,7 +174,7 @@ impl Invocation for Marked {
         match entry {
             Entry::Delivered if !self.guard.is_cautious() => self.inner.invoke(event, entry).await,
             Entry::Delivered => {
-                let _alone = self.guard.0.alone.lock().await;
+                let _alone = self.alone.lock().await;
                 let outcome = self.marked(event, entry).await;
                 if matches!(
                     outcome,
@@ -175,7 +186,7 @@ impl Invocation for Marked {
             }
             Entry::Parked { .. } | Entry::Replayed => {
                 let suspect = self.left(event).await? > 0;
-                let _alone = if suspect { Some(self.guard.0.alone.lock().await) } else { None };
+                let _alone = if suspect { Some(self.alone.lock().await) } else { None };
                 self.marked(event, entry).await
             }
         }

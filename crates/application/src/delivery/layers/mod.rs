@@ -1,11 +1,13 @@
 //! What surrounds every invocation of a handler, one file each.
 
 mod concurrency;
+mod park_first;
 mod span;
 
 use std::sync::Arc;
 
 pub use concurrency::ConcurrencyLayer;
+pub use park_first::ParkFirstLayer;
 pub use span::SpanLayer;
 
 use super::Invocation;

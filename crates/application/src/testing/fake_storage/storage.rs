@@ -5,6 +5,7 @@ use std::{
 
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -19,6 +20,8 @@ use crate::{
 pub struct Committed {
     /// The outbox, in order.
     pub events: Vec<EventEnvelope>,
+    /// What is scheduled, and for when, in order of scheduling.
+    pub scheduled: Vec<(EventEnvelope, Timestamp)>,
     /// The inbox: handlers and the events they took, or have parked, or will not take.
     pub inbox: BTreeSet<(String, Uuid)>,
     /// The answers kept, by scope and key.
@@ -44,6 +47,7 @@ pub struct Tally {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) events: Vec<EventEnvelope>,
+    pub(super) scheduled: Vec<(EventEnvelope, Timestamp)>,
     pub(super) answers: Answers,
     pub(super) failures: FailureTables,
     pub(super) tally: Tally,
@@ -77,6 +81,7 @@ impl FakeStorage {
         let state = self.state();
         Committed {
             events: state.events.clone(),
+            scheduled: state.scheduled.clone(),
             inbox: state.failures.inbox().cloned().collect(),
             answers: state.answers.clone(),
         }

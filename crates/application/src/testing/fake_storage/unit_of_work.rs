@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
@@ -21,6 +22,8 @@ use crate::{
 struct Written {
     events: Vec<EventEnvelope>,
     inbox: BTreeSet<(String, Uuid)>,
+    scheduled: Vec<(EventEnvelope, Timestamp)>,
+    cancelled: BTreeSet<Uuid>,
     answers: Answers,
     taken: Vec<(ClaimedLane, i64)>,
 }
@@ -74,6 +77,8 @@ impl FakeUnitOfWork {
     fn apply(&self) {
         let mut state = self.storage.state();
         state.events.extend(self.written.events.iter().cloned());
+        state.scheduled.retain(|(event, _)| !self.written.cancelled.contains(&event.id));
+        state.scheduled.extend(self.written.scheduled.iter().cloned());
         state.answers.extend(self.written.answers.clone());
         for (handler, event_id) in &self.written.inbox {
             state.failures.take_in(handler, *event_id);
@@ -158,6 +163,20 @@ impl Outbox for Tables<'_> {
         self.0.statement(Point::Append, "append to outbox").await?;
         self.0.written.events.extend_from_slice(events);
         Ok(())
+    }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        self.0.statement(Point::Append, "schedule event").await?;
+        self.0.written.scheduled.push((event.clone(), due));
+        Ok(())
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        self.0.statement(Point::Append, "cancel scheduled event").await?;
+        let of = |scheduled: &(EventEnvelope, Timestamp)| scheduled.0.id == event_id;
+        let known = self.0.written.scheduled.iter().any(of) || self.0.storage.state().scheduled.iter().any(of);
+        self.0.written.scheduled.retain(|scheduled| !of(scheduled));
+        Ok(self.0.written.cancelled.insert(event_id) && known)
     }
 }
 

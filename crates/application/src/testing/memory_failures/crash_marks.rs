@@ -9,12 +9,14 @@ use crate::ports::{CrashMarks, StorageError};
 impl CrashMarks for MemoryFailures {
     async fn left(&self, handler: &str, event_id: Uuid) -> Result<u32, StorageError> {
         let address = (handler.to_owned(), event_id);
-        self.read("count crash marks", |tables| tables.marks.get(&address).copied().unwrap_or(0)).await
+        self.read("count crash marks", |tables| tables.marks.get(&address).map_or(0, |mark| mark.0)).await
     }
 
     async fn mark(&self, handler: &str, event_id: Uuid) -> Result<(), StorageError> {
         self.change("make crash mark", &[], |tables| {
-            *tables.marks.entry((handler.to_owned(), event_id)).or_default() += 1;
+            let now = tables.tick();
+            let mark = tables.marks.entry((handler.to_owned(), event_id)).or_insert((0, now));
+            *mark = (mark.0 + 1, now);
         })
         .await
     }

@@ -41,10 +41,10 @@ impl FailureTables {
         failures: &Failures,
         after: AfterDeadLetter,
     ) -> Result<(), StorageError> {
-        if self.held(lane, "give up parked event")?.places.contains(&place) {
-            if let Some(event) = self.remove(place) {
-                self.die(place, &event.addressed, Death { reason, failures: failures.clone() }, after);
-            }
+        let there = self.held(lane, "give up parked event")?.places.contains(&place);
+        if let (true, Some(event)) = (there, self.parked.get(&place).cloned()) {
+            self.remove(place);
+            self.die(place, &event.addressed, Death { reason, failures: failures.clone() }, after);
         }
         Ok(())
     }

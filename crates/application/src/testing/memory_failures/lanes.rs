@@ -90,10 +90,9 @@ impl FailureTables {
         let row = self.held(lane, "postpone parked event")?;
         row.due = due;
         row.claimed_until = None;
-        if row.places.contains(&place) {
-            if let Some(event) = self.parked.get_mut(&place) {
-                event.failures = Some(failures.clone());
-            }
+        let there = row.places.contains(&place);
+        if let Some(event) = self.parked.get_mut(&place).filter(|_| there) {
+            event.failures = Some(failures.clone());
         }
         Ok(())
     }
@@ -121,11 +120,9 @@ impl FailureTables {
         let Some(event) = self.remove(place) else { return false };
         let now = self.tick();
         let id = self.letter_ids.get(&address(&event.addressed));
-        if let Some(letter) = id.and_then(|id| self.letters.get_mut(id)) {
-            if letter.letter.state == DeadLetterState::Replaying {
-                letter.letter.state = DeadLetterState::Replayed;
-                letter.letter.changed_at = now;
-            }
+        let letter = id.and_then(|id| self.letters.get_mut(id)).map(|row| &mut row.letter);
+        if let Some(letter) = letter.filter(|letter| letter.state == DeadLetterState::Replaying) {
+            (letter.state, letter.changed_at) = (DeadLetterState::Replayed, now);
         }
         self.inbox.insert(address(&event.addressed), now);
         true

@@ -7,6 +7,7 @@ mod dead_letters;
 mod lanes;
 mod parking;
 mod replays;
+mod retention;
 mod tables;
 
 pub use access::MemoryFailures;

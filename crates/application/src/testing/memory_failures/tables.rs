@@ -26,7 +26,8 @@ pub(in crate::testing) struct FailureTables {
     /// By number.
     pub(super) letters: BTreeMap<i64, Letter>,
     pub(super) letter_ids: BTreeMap<Address, i64>,
-    pub(super) marks: BTreeMap<Address, u32>,
+    /// How many, and when the last was made.
+    pub(super) marks: BTreeMap<Address, (u32, Timestamp)>,
     /// By group; when each was last said to be running.
     pub(super) runs: BTreeMap<String, BTreeMap<Uuid, Timestamp>>,
     pub(super) replays: BTreeMap<String, Replay>,
@@ -64,7 +65,7 @@ pub(super) fn lane_key(addressed: &Addressed) -> LaneKey {
 
 impl FailureTables {
     /// The storage's time of day: rises with every call, and lies before that of every test.
-    pub(super) fn tick(&mut self) -> Timestamp {
+    pub(in crate::testing) fn tick(&mut self) -> Timestamp {
         const BASE: Timestamp = Timestamp::constant(1_700_000_000, 0);
         self.ticks += 1;
         BASE.checked_add(SignedDuration::from_micros(self.ticks)).unwrap_or(BASE)

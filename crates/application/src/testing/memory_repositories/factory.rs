@@ -19,7 +19,7 @@ pub(super) struct Shared {
     pub(super) committed: RwLock<Arc<State>>,
     pub(super) writer: Arc<tokio::sync::Mutex<()>>,
     faults: Mutex<Vec<(&'static str, StorageErrorKind)>>,
-    relayed: Option<MemoryStorage>,
+    pub(super) relayed: Option<MemoryStorage>,
 }
 
 impl Shared {

@@ -4,10 +4,12 @@
 
 mod factory;
 mod failures;
+mod housekeeping;
 mod queries;
 mod repositories;
 mod state;
 mod toolkit;
 mod unit_of_work;
+mod webhooks;
 
 pub use factory::MemoryRepositories;

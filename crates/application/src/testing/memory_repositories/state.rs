@@ -9,13 +9,24 @@ use activelog_domain::{
     statistics::{Figures, Period},
     user::UserId,
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use crate::{ports::StoredResponse, testing::memory_failures::FailureTables};
+use super::webhooks::StoredWebhook;
+use crate::{
+    ports::{ScheduledEvent, StoredResponse},
+    testing::memory_failures::FailureTables,
+};
 
-/// A claimed idempotency key: the request's fingerprint, and the answer once there is one.
-pub(super) type ClaimedKey = ([u8; 16], Option<StoredResponse>);
+/// A claimed idempotency key.
+#[derive(Debug, Clone)]
+pub(super) struct ClaimedKey {
+    /// The request's.
+    pub(super) fingerprint: [u8; 16],
+    /// Once there is one.
+    pub(super) answer: Option<StoredResponse>,
+    pub(super) claimed_at: Timestamp,
+}
 
 /// Everything that is stored. A unit of work changes a copy, which the commit puts in place of the original.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +39,13 @@ pub(super) struct State {
     pub(super) efforts: BTreeMap<UserId, BTreeMap<Uuid, Effort>>,
     pub(super) achievements: BTreeMap<UserId, BTreeMap<Achievement, Earned>>,
     pub(super) leaderboards: BTreeMap<Board, BTreeMap<UserId, Figures>>,
+    pub(super) webhooks: BTreeMap<Uuid, StoredWebhook>,
     pub(super) outbox: Vec<EventEnvelope>,
     pub(super) event_ids: HashSet<Uuid>,
     pub(super) sequences: HashSet<(String, u64)>,
     pub(super) failures: FailureTables,
     pub(super) idempotency: HashMap<(String, String), ClaimedKey>,
+    /// By row.
+    pub(super) scheduled: BTreeMap<i64, ScheduledEvent>,
+    pub(super) last_scheduled: i64,
 }

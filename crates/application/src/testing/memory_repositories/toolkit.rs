@@ -1,12 +1,13 @@
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::unit_of_work::Access;
+use super::{state::ClaimedKey, unit_of_work::Access};
 use crate::{
     ports::{
-        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, StorageError,
-        StorageErrorKind, StoredResponse,
+        Claim, ClaimedLane, IdempotencyKey, IdempotencyStore, Inbox, Intake, Outbox, Parking, ScheduledEvent,
+        StorageError, StorageErrorKind, StoredResponse,
     },
     testing::memory_failures::FailureTables,
 };
@@ -26,6 +27,24 @@ impl Outbox for Access<'_> {
             state.outbox.push(event.clone());
         }
         Ok(())
+    }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        const OPERATION: &str = "schedule event";
+        let state = self.write(OPERATION)?;
+        if state.scheduled.values().any(|scheduled| scheduled.event.id == event.id) {
+            return Err(self.fail(StorageErrorKind::Constraint, OPERATION, "this event is scheduled already"));
+        }
+        state.last_scheduled += 1;
+        let (row, scheduled_at) = (state.last_scheduled, state.failures.tick());
+        state.scheduled.insert(row, ScheduledEvent { row, due, scheduled_at, event: event.clone() });
+        Ok(())
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        let scheduled = &mut self.write("cancel scheduled event")?.scheduled;
+        let row = scheduled.values().find(|scheduled| scheduled.event.id == event_id).map(|scheduled| scheduled.row);
+        Ok(row.and_then(|row| scheduled.remove(&row)).is_some())
     }
 }
 
@@ -71,12 +90,13 @@ impl IdempotencyStore for Access<'_> {
         let state = self.write("claim idempotency key")?;
         let id = (key.scope.clone(), key.key.clone());
         Ok(match state.idempotency.get(&id) {
-            Some((fingerprint, _)) if *fingerprint != key.fingerprint => Claim::Mismatch,
-            Some((_, Some(response))) => Claim::Answered(response.clone()),
+            Some(claimed) if claimed.fingerprint != key.fingerprint => Claim::Mismatch,
+            Some(ClaimedKey { answer: Some(response), .. }) => Claim::Answered(response.clone()),
             // Claimed and never answered: the work did not answer, so it may be done.
-            Some((_, None)) => Claim::New,
+            Some(_) => Claim::New,
             None => {
-                state.idempotency.insert(id, (key.fingerprint, None));
+                let claimed_at = state.failures.tick();
+                state.idempotency.insert(id, ClaimedKey { fingerprint: key.fingerprint, answer: None, claimed_at });
                 Claim::New
             }
         })
@@ -86,8 +106,8 @@ impl IdempotencyStore for Access<'_> {
         const OPERATION: &str = "answer idempotency key";
         let claimed = self.write(OPERATION)?.idempotency.get_mut(&(key.scope.clone(), key.key.clone()));
         match claimed {
-            Some((_, answer)) => {
-                *answer = Some(response.clone());
+            Some(claimed) => {
+                claimed.answer = Some(response.clone());
                 Ok(())
             }
             None => Err(self.fail(StorageErrorKind::Other, OPERATION, "the key has not been claimed")),

@@ -10,6 +10,7 @@ use crate::{
         PeriodStatisticsRepository, Repositories, UserRepository,
     },
     ports::{CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, StorageErrorKind, UnitOfWork},
+    webhook::ports::WebhookRepository,
 };
 
 /// A unit of work on a copy of what is stored.
@@ -112,6 +113,10 @@ impl Repositories for MemoryUnitOfWork {
     }
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
+        Box::new(Access(self))
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
         Box::new(Access(self))
     }
 }

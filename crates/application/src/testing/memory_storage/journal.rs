@@ -17,7 +17,12 @@ impl Journal for MemoryStorage {
     async fn read(&self, partition: Partition, position: u64, most: u32) -> Result<Vec<JournalEntry>, StorageError> {
         let mut state = self.begin("journal read")?;
         let entries = state.journal.get(&partition).map(Vec::as_slice).unwrap_or_default();
-        let page: Vec<_> = entries.iter().skip(index(position)).take(limit(most)).cloned().collect();
+        let page: Vec<_> = entries
+            .iter()
+            .skip(index(position.saturating_sub(state.pruned(partition))))
+            .take(limit(most))
+            .cloned()
+            .collect();
         state.entries_read += page.len() as u64;
         Ok(page)
     }
@@ -27,7 +32,7 @@ impl Journal for MemoryStorage {
         let mut entries: Vec<&JournalEntry> = Vec::new();
         for (partition, of) in &state.journal {
             let seen = cursor.0.get(usize::from(partition.0)).copied().unwrap_or(0);
-            entries.extend(of.iter().skip(index(seen)).take(limit(most)));
+            entries.extend(of.iter().skip(index(seen.saturating_sub(state.pruned(*partition)))).take(limit(most)));
         }
         entries.sort_by_key(|e| (e.published_at, e.partition, e.position));
         Ok(entries.into_iter().take(limit(most)).cloned().collect())
@@ -38,7 +43,7 @@ impl Journal for MemoryStorage {
         let mut heads = JournalCursor::default();
         for (partition, entries) in &state.journal {
             if let Some(head) = heads.0.get_mut(usize::from(partition.0)) {
-                *head = entries.len() as u64;
+                *head = state.pruned(*partition) + entries.len() as u64;
             }
         }
         Ok(heads)

@@ -2,6 +2,7 @@
 //! outages on demand.
 
 mod groups;
+mod housekeeping;
 mod journal;
 mod leases;
 mod outbox;

@@ -63,4 +63,11 @@ impl OutboxStore for MemoryStorage {
         let oldest = state.outbox.values().map(|row| row.recorded_at).min();
         Ok(OutboxDepth { events: state.outbox.len() as u64, oldest })
     }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        let state = self.begin("outbox depth within")?;
+        let spared = usize::try_from(spared).unwrap_or(usize::MAX);
+        let oldest = state.outbox.values().nth(spared).map(|row| row.recorded_at);
+        Ok(OutboxDepth { events: (state.outbox.len() as u64).min(bound.into()), oldest })
+    }
 }

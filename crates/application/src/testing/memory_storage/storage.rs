@@ -22,8 +22,9 @@ pub struct MemoryStorage {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// By partition; an entry's index is its position less one.
+    /// By partition; an entry's index is its position less one and less how many were pruned.
     pub(super) journal: HashMap<Partition, Vec<JournalEntry>>,
+    pub(super) pruned: HashMap<Partition, u64>,
     pub(super) journal_ids: HashSet<Uuid>,
     pub(super) outbox: BTreeMap<i64, OutboxRow>,
     pub(super) groups: HashMap<String, crate::ports::JournalCursor>,
@@ -163,9 +164,15 @@ impl State {
             return;
         }
         let published_at = self.tick();
+        let pruned = self.pruned(partition);
         let entries = self.journal.entry(partition).or_default();
-        let position = entries.len() as u64 + 1;
+        let position = pruned + entries.len() as u64 + 1;
         entries.push(JournalEntry { partition, position, published_at, event });
+    }
+
+    /// How many entries of a partition were pruned.
+    pub(super) fn pruned(&self, partition: Partition) -> u64 {
+        self.pruned.get(&partition).copied().unwrap_or(0)
     }
 
     /// Refuses a lease that has gone to another owner, or that was given back.

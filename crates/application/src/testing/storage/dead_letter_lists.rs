@@ -110,6 +110,27 @@ async fn they_are_filtered_and_paged_newest_first(storage: Storage) -> Checked {
             }
             ensure_eq!(found, expected, "pages of {limit} of {filter:?}");
         }
+        ensure_oldest_first(&storage, &filter, &expected).await?;
+    }
+    Ok(())
+}
+
+/// Fails unless these, newest first, are read the other way round too, whatever the size of pages.
+async fn ensure_oldest_first(storage: &Storage, filter: &DeadLetterFilter, newest_first: &[DeadLetter]) -> Checked {
+    let expected: Vec<DeadLetter> = newest_first.iter().rev().cloned().collect();
+    for limit in [1, 5, 100] {
+        let mut found: Vec<DeadLetter> = Vec::new();
+        loop {
+            let after = found.last().map(|letter| letter.id);
+            let page = storage.dead_letters.oldest(filter, after, limit).await?;
+            ensure!(page.len() <= limit as usize, "{limit} of the oldest are {}", page.len());
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+            ensure!(found.len() <= expected.len(), "the oldest of {filter:?} by {limit} come twice");
+        }
+        ensure_eq!(found, expected, "the oldest of {filter:?} by {limit}");
     }
     Ok(())
 }

@@ -10,9 +10,10 @@ use crate::{
     activity::ports::{Queries, Repositories},
     ports::{
         CommitError, CrashMarks, DeadLetters, GroupPositions, Isolation, Journal, JournalCursor, JournalEntry, Lease,
-        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, StorageError, StorageErrorKind,
-        TransactionOptions, UnitOfWorkFactory,
+        LeaseStore, Membership, OutboxStore, PARTITIONS, ParkingStore, Replays, Retention, ScheduledEvents,
+        StorageError, StorageErrorKind, TransactionOptions, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookStore,
 };
 
 /// Makes storages for cases.
@@ -52,6 +53,12 @@ pub struct Storage {
     pub crash_marks: Arc<dyn CrashMarks>,
     /// Replays of the journal.
     pub replays: Arc<dyn Replays>,
+    /// Events that wait for their time.
+    pub scheduled: Arc<dyn ScheduledEvents>,
+    /// What removes the old.
+    pub retention: Arc<dyn Retention>,
+    /// Webhooks outside of transactions.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Reads outside of transactions.
     pub queries: Arc<dyn Queries>,
     /// How time passes for leases.

@@ -44,10 +44,13 @@ mod period_statistics;
 mod queries;
 mod relays;
 mod replays;
+mod retention;
 mod samples;
+mod scheduled;
 mod take;
 mod unit_of_work;
 mod users;
+mod webhooks;
 
 pub use case::{Case, Check, cases};
 pub use fixture::{LeaseTime, Storage, StorageFixture};

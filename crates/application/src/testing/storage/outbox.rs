@@ -23,6 +23,7 @@ cases!("outbox":
     the_oldest_of_several_leases_move,
     waiting_names_the_partitions_that_hold_events,
     depth_counts_what_waits,
+    depth_within_bounds_is_cheap_and_spares_the_oldest,
 );
 
 const SCOPE: &str = "relay";
@@ -273,5 +274,25 @@ async fn depth_counts_what_waits(storage: Storage) -> Checked {
     storage.outbox.complete_oldest(&leases, 100).await?;
     let last = storage.outbox.depth().await?;
     ensure!(last.events == 0 && last.oldest.is_none(), "an outbox that was emptied: {last:?}");
+    Ok(())
+}
+
+async fn depth_within_bounds_is_cheap_and_spares_the_oldest(storage: Storage) -> Checked {
+    let empty = storage.outbox.depth_within(10, 0).await?;
+    ensure!(empty.events == 0 && empty.oldest.is_none(), "an empty outbox: {empty:?}");
+    for sequence in 1..=5 {
+        storage.record(&[event("s", sequence)]).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    let oldest = storage.outbox.depth().await?.oldest;
+    for (bound, spared, events) in [(10, 0, 5), (5, 0, 5), (4, 0, 4), (1, 0, 1)] {
+        let depth = storage.outbox.depth_within(bound, spared).await?;
+        ensure_eq!(depth.events, events, "events counted up to {bound}");
+        ensure_eq!(depth.oldest, oldest, "the oldest of all");
+    }
+    let later = storage.outbox.depth_within(10, 2).await?.oldest;
+    ensure!(later > oldest, "the oldest but for two: {later:?}, of all: {oldest:?}");
+    ensure!(storage.outbox.depth_within(10, 4).await?.oldest > later, "the oldest but for four");
+    ensure_eq!(storage.outbox.depth_within(10, 5).await?.oldest, None, "the oldest but for all");
     Ok(())
 }

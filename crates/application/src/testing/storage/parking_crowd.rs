@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -16,10 +16,18 @@ use super::{
 };
 use crate::{
     activity::ports::Repositories,
-    ports::{Addressed, ClaimedLane, CommitError, Intake, ParkedEvent, StorageError, StorageErrorKind},
+    ports::{
+        Addressed, AfterDeadLetter, ClaimedLane, CommitError, DeathReason, Intake, ParkedEvent, StorageError,
+        StorageErrorKind,
+    },
 };
 
-cases!("parking at once": deliveries_and_retriers_at_once_keep_every_lane_in_order);
+cases!("parking at once":
+    deliveries_and_retriers_at_once_keep_every_lane_in_order,
+    many_park_an_event_once,
+    many_never_claim_the_same_lane,
+    a_park_waits_for_a_transaction_that_takes_the_event,
+);
 
 const KEYS: usize = 3;
 const EVENTS: u64 = 24;
@@ -161,6 +169,82 @@ async fn deliveries_and_retriers_at_once_keep_every_lane_in_order(storage: Stora
     ensure_eq!(effects.len(), KEYS, "keys with effects");
     for (key, found) in effects {
         ensure_eq!(found, (1..=EVENTS).collect::<Vec<_>>(), "the effects of {key}, each once and in order");
+    }
+    Ok(())
+}
+
+async fn many_park_an_event_once(storage: Storage) -> Checked {
+    let events: Vec<Addressed> = (1..=4).map(|sequence| nth("key", sequence)).collect();
+    let tasks = (0..16).map(|n| {
+        let (storage, addressed) = (storage.clone(), events[n % 4].clone());
+        tokio::spawn(async move {
+            let (parking, failures) = (&storage.parking, &failed(1));
+            match n % 3 {
+                0 => insist(|| parking.park(&addressed, None, future(0))).await,
+                1 => insist(|| parking.park(&addressed, Some(failures), future(0))).await,
+                _ => {
+                    let (reason, after) = (DeathReason::Crashed, AfterDeadLetter::Continue);
+                    insist(|| parking.bury(&addressed, reason, failures, after)).await
+                }
+            }
+        })
+    });
+    let mut kept = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        kept += usize::from(task.await??);
+    }
+    ensure_eq!(kept, 4, "how often one of four events was parked or buried");
+    ensure_eq!(storage.parked().await?.len() + storage.letters().await?.len(), 4, "what is parked or dead");
+    Ok(())
+}
+
+async fn many_never_claim_the_same_lane(storage: Storage) -> Checked {
+    const LANES: usize = 20;
+    for n in 0..LANES {
+        storage.park_lane(&format!("key-{n}"), 1).await?;
+    }
+    let tasks = (0..6).map(|_| {
+        let storage = storage.clone();
+        tokio::spawn(async move {
+            let (mut claimed, parking) = (Vec::new(), &storage.parking);
+            loop {
+                let lanes = insist(move || parking.claim(&[HANDLER], future(0), SHORT_LEASE, 3)).await?;
+                if lanes.is_empty() {
+                    return Checked::Ok(claimed);
+                }
+                claimed.extend(lanes);
+            }
+        })
+    });
+    let mut keys = BTreeSet::new();
+    for task in tasks.collect::<Vec<_>>() {
+        for lane in task.await?? {
+            ensure!(keys.insert(lane.key.clone()), "two have claimed the lane of {}", lane.key);
+        }
+    }
+    // Those who looked while others claimed may have found nothing.
+    let left = storage.claims(0).await?.len();
+    ensure_eq!(keys.len() + left, LANES, "lanes that were claimed");
+    Ok(())
+}
+
+async fn a_park_waits_for_a_transaction_that_takes_the_event(storage: Storage) -> Checked {
+    for committed in [true, false] {
+        let addressed = nth(&format!("committed: {committed}"), 1);
+        let event = &addressed.event;
+        let mut uow = storage.begin().await?;
+        let intake = uow.inbox().record(HANDLER, event.id, &event.partition_key).await?;
+        ensure_eq!(intake, Intake::New, "a new event");
+        let (others, same) = (storage.clone(), addressed.clone());
+        let mut park = tokio::spawn(async move { insist(|| others.parking.park(&same, None, future(0))).await });
+        if let Ok(early) = tokio::time::timeout(Duration::from_millis(200), &mut park).await {
+            return Err(format!("it did not wait: {:?}", early?).into());
+        }
+        match committed {
+            true => uow.commit().await?,
+            false => uow.rollback().await,
+        }
+        ensure_eq!(park.await??, !committed, "whether it was parked, after a commit: {committed}");
     }
     Ok(())
 }

@@ -18,9 +18,12 @@ use activelog_application::{
         Partition, StorageError, TransactionOptions, UnitOfWork, UnitOfWorkFactory, partition_of,
     },
     testing::{MemoryRepositories, memory_storage::MemoryStorage, storage::Storage},
+    webhook::ports::WebhookRepository,
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
 
 /// The storage in memory with such an outbox. With `by_cursor`, the relay's side only shows rows after the last one it has shown, and
 /// skips for ever what commits later with an earlier row.
@@ -86,6 +89,14 @@ impl Outbox for Writing<'_> {
         }
         Ok(())
     }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        self.0.others.outbox().schedule(event, due).await
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        self.0.others.outbox().cancel(event_id).await
+    }
 }
 
 #[async_trait]
@@ -140,6 +151,10 @@ impl Repositories for Unit {
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         self.others.leaderboards()
     }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        self.others.webhooks()
+    }
 }
 
 #[async_trait]
@@ -186,5 +201,10 @@ impl OutboxStore for ConcurrentOutbox {
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
         Ok(OutboxDepth { events: self.0.rows.lock().expect("not poisoned").len() as u64, oldest: None })
+    }
+
+    async fn depth_within(&self, bound: u32, _: u32) -> Result<OutboxDepth, StorageError> {
+        let depth = self.depth().await?;
+        Ok(OutboxDepth { events: depth.events.min(bound.into()), ..depth })
     }
 }

@@ -26,6 +26,14 @@ impl Outbox for ForgetfulOutbox {
     async fn append(&mut self, _: &[EventEnvelope]) -> Result<(), StorageError> {
         Ok(())
     }
+
+    async fn schedule(&mut self, _: &EventEnvelope, _: Timestamp) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn cancel(&mut self, _: Uuid) -> Result<bool, StorageError> {
+        Ok(true)
+    }
 }
 
 pub(super) struct StrippedOutbox<'a>(pub(super) Box<dyn Outbox + 'a>);
@@ -35,6 +43,14 @@ impl Outbox for StrippedOutbox<'_> {
     async fn append(&mut self, events: &[EventEnvelope]) -> Result<(), StorageError> {
         let stripped = events.iter().cloned().map(|event| EventEnvelope { causation_id: None, trace: None, ..event });
         self.0.append(&stripped.collect::<Vec<_>>()).await
+    }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        self.0.schedule(event, due).await
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        self.0.cancel(event_id).await
     }
 }
 

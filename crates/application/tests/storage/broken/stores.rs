@@ -83,6 +83,10 @@ impl OutboxStore for Unfenced {
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
         self.inner.depth().await
     }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        self.inner.depth_within(bound, spared).await
+    }
 }
 
 /// Skips leases that are lost instead of refusing the whole, and counts the limit for each lease anew.
@@ -112,6 +116,10 @@ impl OutboxStore for CompleteFirstOfMany {
 
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
         self.0.depth().await
+    }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        self.0.depth_within(bound, spared).await
     }
 }
 

@@ -9,6 +9,7 @@ use activelog_application::{
         CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork,
         UnitOfWorkFactory,
     },
+    webhook::ports::WebhookRepository,
 };
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -182,5 +183,9 @@ impl Repositories for BrokenUnitOfWork {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         self.inner().leaderboards()
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        self.inner().webhooks()
     }
 }

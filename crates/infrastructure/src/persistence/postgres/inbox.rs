@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     rows::{Columns, signed},
-    session::PgQuery,
+    session::{PgQuery, planned_anew},
     unit_of_work::PgUnitOfWork,
 };
 
@@ -62,15 +62,16 @@ const REPLAYED: Taking = taking!(
 #[async_trait]
 impl Inbox for PgInbox<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
-        self.take_in(&DELIVERED, |sql| sqlx::query(sql).bind(handler).bind(event_id).bind(key)).await
+        let bind = |query: PgQuery| query.bind(handler).bind(event_id).bind(key);
+        // Every condition of this statement has one index that serves it, so its plan can be kept.
+        self.take_in(|| bind(sqlx::query(DELIVERED.record)), || bind(planned_anew(DELIVERED.look))).await
     }
 
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
-        self.take_in(&REPLAYED, |sql| {
-            let query = sqlx::query(sql).bind(handler).bind(event.id);
-            query.bind(event.subject.as_str()).bind(signed(event.sequence))
-        })
-        .await
+        let bind = |query: PgQuery| {
+            query.bind(handler).bind(event.id).bind(event.subject.as_str()).bind(signed(event.sequence))
+        };
+        self.take_in(|| bind(planned_anew(REPLAYED.record)), || bind(planned_anew(REPLAYED.look))).await
     }
 }
 
@@ -79,16 +80,16 @@ impl PgInbox<'_> {
     /// tried again.
     async fn take_in(
         &mut self,
-        taking: &Taking,
-        bind: impl Fn(&'static str) -> PgQuery + Send + Sync,
+        record: impl Fn() -> PgQuery + Send,
+        look: impl Fn() -> PgQuery + Send,
     ) -> Result<Intake, StorageError> {
         const OPERATION: &str = "record in inbox";
         let now = self.0.shared.clock.now().to_sqlx();
         for _ in 0..ATTEMPTS {
-            if self.0.session.execute(OPERATION, bind(taking.record).bind(now)).await? == 1 {
+            if self.0.session.execute(OPERATION, record().bind(now)).await? == 1 {
                 return Ok(Intake::New);
             }
-            let row = self.0.session.one(OPERATION, bind(taking.look)).await?;
+            let row = self.0.session.one(OPERATION, look()).await?;
             let mut columns = Columns::of(&row, OPERATION);
             let (known, blocked): (bool, bool) = (columns.take()?, columns.take()?);
             if known {

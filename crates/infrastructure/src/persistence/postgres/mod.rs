@@ -36,10 +36,14 @@ mod parking_store;
 mod period_statistics_repository;
 mod queries;
 mod replays;
+mod retention;
 mod rows;
+mod scheduled_events;
 mod session;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 
 pub use database::PgDatabase;
 pub use options::{PgOptions, SecretUrl};

@@ -48,7 +48,7 @@ impl PgOptions {
         options.driver_options().map(|_| options)
     }
 
-    /// The driver's form, with the server's time limits as connection defaults, so that they cost no round trip.
+    /// The driver's form, with the server's settings as connection defaults, so that they cost no round trip.
     pub(super) fn driver_options(&self) -> Result<PgConnectOptions, DatabaseError> {
         const EXPECTED: &str = "expected postgres://user:password@host:port/database";
         let url = self.url.expose();
@@ -58,13 +58,15 @@ impl PgOptions {
         }
         let parsed = PgConnectOptions::from_str(url)
             .map_err(|error| DatabaseError::InvalidUrl { reason: format!("{}; {EXPECTED}", reason(error)) })?;
-        let milliseconds = SERVER_LIMIT.as_millis();
+        let milliseconds = SERVER_LIMIT.as_millis().to_string();
         Ok(parsed
             .application_name("activelog")
             .options([
-                ("statement_timeout", milliseconds),
-                ("lock_timeout", lock_limit(SERVER_LIMIT).as_millis()),
-                ("idle_in_transaction_session_timeout", milliseconds),
+                ("statement_timeout", milliseconds.as_str()),
+                ("lock_timeout", lock_limit(SERVER_LIMIT).as_millis().to_string().as_str()),
+                ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+                // Compiling takes longer than any statement of ours runs.
+                ("jit", "off"),
             ])
             .disable_statement_logging())
     }

@@ -3,13 +3,16 @@ use activelog_application::ports::{
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
 
 use super::{
     database::PgDatabase,
     envelope::{bind, bind_one, envelope, envelope_columns, envelope_rows, stored_partition},
     error::fenced,
     rows::Columns,
+    scheduled_events,
     session::PgQuery,
     unit_of_work::PgUnitOfWork,
 };
@@ -47,6 +50,16 @@ impl Outbox for PgOutbox<'_> {
         self.0.session.execute("append to outbox", query).await?;
         self.0.recorded = true;
         Ok(())
+    }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        let insert = scheduled_events::insert(event, due, self.0.shared.clock.now());
+        self.0.session.execute("schedule event", insert).await.map(|_| ())
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        let delete = scheduled_events::delete(event_id);
+        Ok(self.0.session.execute("cancel scheduled event", delete).await? == 1)
     }
 }
 
@@ -140,6 +153,18 @@ impl OutboxStore for PgDatabase {
     async fn depth(&self) -> Result<OutboxDepth, StorageError> {
         const OPERATION: &str = "measure outbox";
         let query = sqlx::query("SELECT count(*), min(recorded_at) FROM outbox");
+        let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
+        let mut columns = Columns::of(&row, OPERATION);
+        Ok(OutboxDepth { events: columns.unsigned()?, oldest: columns.instant_or_null()? })
+    }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        const OPERATION: &str = "measure outbox";
+        let query = sqlx::query(
+            "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS some), \
+             (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1 OFFSET $2)",
+        );
+        let query = query.bind(i64::from(bound)).bind(i64::from(spared));
         let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
         let mut columns = Columns::of(&row, OPERATION);
         Ok(OutboxDepth { events: columns.unsigned()?, oldest: columns.instant_or_null()? })

@@ -2,7 +2,7 @@ use activelog_application::ports::{ClaimedLane, Parking, StorageError};
 use async_trait::async_trait;
 use jiff_sqlx::ToSqlx;
 
-use super::{rows::Columns, unit_of_work::PgUnitOfWork};
+use super::{rows::Columns, session::planned_anew, unit_of_work::PgUnitOfWork};
 
 /// The transactional side of parking on PostgreSQL.
 pub(super) struct PgParking<'u>(pub(super) &'u mut PgUnitOfWork);
@@ -29,7 +29,7 @@ const TAKE: &str = "WITH lane AS MATERIALIZED (SELECT FROM parked_lanes \
 impl Parking for PgParking<'_> {
     async fn take(&mut self, lane: &ClaimedLane, place: i64) -> Result<bool, StorageError> {
         const OPERATION: &str = "take parked event";
-        let query = sqlx::query(TAKE)
+        let query = planned_anew(TAKE)
             .bind(lane.handler.as_str())
             .bind(lane.key.as_str())
             .bind(lane.epoch)

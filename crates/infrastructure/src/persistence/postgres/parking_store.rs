@@ -17,7 +17,7 @@ use super::{
     failure_rows::{parked_columns, parked_event},
     parked_lanes::{commit, keep_lane, lock_lane, remove_if_idle},
     rows::{Columns, integer},
-    session::Session,
+    session::{Session, planned_anew},
 };
 use crate::persistence::failures::{listed, page_size, stored_error};
 
@@ -117,7 +117,7 @@ impl ParkingStore for PgDatabase {
             session.rollback().await;
             return Ok(false);
         }
-        let bury = bind_death(sqlx::query(BURY), reason, failures, after, now)
+        let bury = bind_death(planned_anew(BURY), reason, failures, after, now)
             .bind(addressed.handler.as_str())
             .bind(addressed.group.as_str());
         session.one(OPERATION, bind_envelope(bury, &addressed.event)).await?;
@@ -155,7 +155,7 @@ impl ParkingStore for PgDatabase {
         due: Timestamp,
     ) -> Result<(), StorageError> {
         const OPERATION: &str = "postpone parked event";
-        let query = sqlx::query(POSTPONE)
+        let query = planned_anew(POSTPONE)
             .bind(lane.handler.as_str())
             .bind(lane.key.as_str())
             .bind(lane.epoch)
@@ -178,7 +178,7 @@ impl ParkingStore for PgDatabase {
         after: AfterDeadLetter,
     ) -> Result<(), StorageError> {
         const OPERATION: &str = "give up parked event";
-        let query = bind_death(sqlx::query(GIVE_UP), reason, failures, after, self.shared.clock.now())
+        let query = bind_death(planned_anew(GIVE_UP), reason, failures, after, self.shared.clock.now())
             .bind(lane.handler.as_str())
             .bind(lane.key.as_str())
             .bind(lane.epoch)
@@ -202,7 +202,8 @@ impl ParkingStore for PgDatabase {
         limit: u32,
     ) -> Result<Listed<ParkedEvent>, StorageError> {
         const OPERATION: &str = "list parked events";
-        let rows = self.reader(OPERATION).await?.rows(OPERATION, list(filter, after, limit).build()).await?;
+        let rows =
+            self.reader(OPERATION).await?.rows(OPERATION, list(filter, after, limit).build().persistent(false)).await?;
         let events = rows.iter().map(|row| parked_event(row, OPERATION)).collect::<Result<_, _>>()?;
         Ok(listed(events, limit, |event: &ParkedEvent| event.place))
     }
@@ -253,7 +254,7 @@ async fn take_in(
     addressed: &Addressed,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let query = sqlx::query(TAKE_IN).bind(addressed.handler.as_str()).bind(addressed.event.id).bind(now.to_sqlx());
+    let query = planned_anew(TAKE_IN).bind(addressed.handler.as_str()).bind(addressed.event.id).bind(now.to_sqlx());
     Ok(session.execute(operation, query).await? == 1)
 }
 
@@ -264,7 +265,7 @@ async fn events(
     lane: &ClaimedLane,
     limit: u32,
 ) -> Result<Vec<ParkedEvent>, StorageError> {
-    let query = sqlx::query(EVENTS)
+    let query = planned_anew(EVENTS)
         .bind(lane.handler.as_str())
         .bind(lane.key.as_str())
         .bind(lane.epoch)

@@ -13,6 +13,12 @@ use super::error::{breaks_connection, storage_error};
 /// A statement with its parameters.
 pub(super) type PgQuery = Query<'static, Postgres, PgArguments>;
 
+/// A statement that is planned each time it runs, for tables that are empty for weeks and then hold a hundred thousand rows: a plan that was
+/// kept from before would be one for an empty table.
+pub(super) fn planned_anew(sql: &'static str) -> PgQuery {
+    sqlx::query(sql).persistent(false)
+}
+
 /// How long the ROLLBACK of a dropped transaction may take before its connection is closed instead.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ use activelog_application::{
         CommitError, IdempotencyStore, Inbox, Isolation, Outbox, Parking, StorageError, StorageErrorKind,
         TransactionOptions, UnitOfWork, UnitOfWorkFactory,
     },
+    webhook::ports::WebhookRepository,
 };
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -28,6 +29,7 @@ use super::{
     period_statistics_repository::PgPeriodStatisticsRepository,
     session::Session,
     user_repository::PgUserRepository,
+    webhook_repository::PgWebhookRepository,
 };
 
 /// How much longer this side waits for a statement than the server works on it: the server's answer is the better one.
@@ -167,6 +169,10 @@ impl Repositories for PgUnitOfWork {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         Box::new(PgLeaderboardRepository(&mut self.session))
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        Box::new(PgWebhookRepository(&mut self.session))
     }
 
     #[cfg(feature = "fault-injection")]

@@ -23,7 +23,7 @@ pub(super) struct Inner {
     pub(super) writer: Arc<Writer>,
     readers: SqlitePool,
     pub(super) clock: Arc<dyn Clock>,
-    options: SqliteOptions,
+    pub(super) options: SqliteOptions,
 }
 
 impl SqliteDatabase {

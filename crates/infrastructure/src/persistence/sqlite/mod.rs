@@ -16,6 +16,7 @@ mod burial;
 mod crash_marks;
 mod database;
 mod dead_letters;
+mod disk_space;
 #[cfg(feature = "fault-injection")]
 mod effect_ledger;
 mod error_mapping;
@@ -35,12 +36,16 @@ mod parking_store;
 mod period_statistics_repository;
 mod queries;
 mod replays;
+mod retention;
 mod rows;
+mod scheduled_events;
 mod schema;
 mod session;
 mod statement;
 mod unit_of_work;
 mod user_repository;
+mod webhook_repository;
+mod webhook_store;
 mod write_unit;
 mod writer;
 

@@ -5,9 +5,10 @@ use activelog_application::ports::{
 use activelog_domain::event::{EventEnvelope, TraceContext};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
+use uuid::Uuid;
 
-use super::{SqliteDatabase, rows, statement::Statement, write_unit::WriteUnit};
+use super::{SqliteDatabase, rows, scheduled_events, statement::Statement, write_unit::WriteUnit};
 
 /// The outbox in a unit of work.
 pub(super) struct SqliteOutbox<'a> {
@@ -66,6 +67,14 @@ impl Outbox for SqliteOutbox<'_> {
         }
         Ok(())
     }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        self.unit.write(scheduled_events::insert(event, due, self.clock.now())).await
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        Ok(self.unit.execute(scheduled_events::delete(event_id)).await? == 1)
+    }
 }
 
 /// Moves rows of the outbox to the journal, in the database alone. `$rows` selects their ids from `$1`, the partitions as a JSON
@@ -99,7 +108,7 @@ macro_rules! move_rows {
 }
 
 /// A list as a JSON array, to be bound as one parameter.
-fn json_list<T: serde::Serialize>(operation: &'static str, list: &[T]) -> Result<String, StorageError> {
+pub(super) fn json_list<T: serde::Serialize>(operation: &'static str, list: &[T]) -> Result<String, StorageError> {
     serde_json::to_string(list).map_err(|error| StorageError::new(StorageErrorKind::Other, operation, error))
 }
 
@@ -116,7 +125,7 @@ impl SqliteDatabase {
 }
 
 /// Fails unless every lease still belongs to whom it was given to.
-async fn require_leases(unit: &mut WriteUnit, leases: &[Lease]) -> Result<(), StorageError> {
+pub(super) async fn require_leases(unit: &mut WriteUnit, leases: &[Lease]) -> Result<(), StorageError> {
     const OPERATION: &str = "check leases";
     let given: Vec<_> = leases.iter().map(|lease| (&lease.scope, lease.partition.0, lease.epoch)).collect();
     let select = Statement::new(
@@ -197,16 +206,19 @@ impl OutboxStore for SqliteDatabase {
             "read outbox depth",
             "SELECT count(*) AS events, (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1) AS oldest FROM outbox",
         );
-        let depth = self
-            .fetch_optional(select, |row| {
-                let oldest: Option<i64> = row.try_get("oldest")?;
-                let oldest = oldest
-                    .map(Timestamp::from_microsecond)
-                    .transpose()
-                    .map_err(|error| sqlx::Error::Decode(error.into()))?;
-                Ok(OutboxDepth { events: rows::unsigned(row, "events")?, oldest })
-            })
-            .await?;
-        Ok(depth.unwrap_or_default())
+        Ok(self.fetch_optional(select, depth).await?.unwrap_or_default())
     }
+
+    async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
+        let select = Statement::new(
+            "read outbox depth",
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)) AS events, \
+             (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1 OFFSET ?) AS oldest",
+        );
+        Ok(self.fetch_optional(select.bind(bound).bind(spared), depth).await?.unwrap_or_default())
+    }
+}
+
+fn depth(row: &SqliteRow) -> Result<OutboxDepth, sqlx::Error> {
+    Ok(OutboxDepth { events: rows::unsigned(row, "events")?, oldest: rows::optional_time(row, "oldest")? })
 }

@@ -7,6 +7,7 @@ use activelog_application::{
         Clock, CommitError, IdempotencyStore, Inbox, Outbox, Parking, StorageError, TransactionOptions, UnitOfWork,
         UnitOfWorkFactory,
     },
+    webhook::ports::WebhookRepository,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::{
     idempotency::SqliteIdempotencyStore, inbox::SqliteInbox, leaderboard_repository::SqliteLeaderboardRepository,
     notification_repository::SqliteNotificationRepository, outbox::SqliteOutbox, parking::SqliteParking,
     period_statistics_repository::SqlitePeriodStatisticsRepository, user_repository::SqliteUserRepository,
-    write_unit::WriteUnit,
+    webhook_repository::SqliteWebhookRepository, write_unit::WriteUnit,
 };
 
 /// A unit of work. There is one writer at a time, so every unit is SERIALIZABLE, and what it has read is locked.
@@ -88,6 +89,10 @@ impl Repositories for SqliteUnitOfWork {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         Box::new(SqliteLeaderboardRepository { unit: &mut self.unit })
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        Box::new(SqliteWebhookRepository { unit: &mut self.unit })
     }
 
     #[cfg(feature = "fault-injection")]

@@ -1,7 +1,7 @@
 use activelog_application::ports::EventPattern;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::OutputFormat;
+use super::{OutputFormat, ScheduledArgs};
 
 /// Arguments of `events`.
 #[derive(Debug, Clone, Args)]
@@ -21,6 +21,9 @@ Examples:
   activelog events tail --follow --type 'activity.*'
   activelog events tail --from beginning --limit 10 --output json")]
     Tail(TailArgs),
+
+    /// Look at events that wait for their time, or take them off the schedule
+    Scheduled(ScheduledArgs),
 }
 
 /// Arguments of `events tail`.

@@ -7,6 +7,7 @@ mod global;
 mod import;
 mod parked;
 mod root;
+mod scheduled;
 
 pub use config::{ConfigArgs, ConfigOutput};
 pub use dead_letters::{
@@ -17,3 +18,4 @@ pub use global::GlobalFlags;
 pub use import::{ImportArgs, Source};
 pub use parked::{ListParkedArgs, ParkedArgs, ParkedCommand};
 pub use root::{Cli, Command, CompletionsArgs, OutputFormat, RoleArgs};
+pub use scheduled::{ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs};

@@ -60,7 +60,7 @@ pub enum Command {
     /// Import activities from a file; safe to run again
     Import(ImportArgs),
 
-    /// Look at published events
+    /// Look at published and scheduled events
     Events(EventsArgs),
 
     /// Look at events that handlers were given up on; replay or discard them

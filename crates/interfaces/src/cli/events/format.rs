@@ -37,13 +37,14 @@ pub(super) fn write_entry(output: &mut dyn Write, format: OutputFormat, entry: &
         OutputFormat::Text => {
             let event = &entry.event;
             let (time, name, subject) = (event.time, one_line(&event.name), one_line(&event.subject));
-            let (sequence, data) = (event.sequence, data(event));
+            let (sequence, data) = (event.sequence, shown_data(event));
             writeln!(output, "{time}  {name:<18}  {subject}  #{sequence}  {data}")
         }
     }
 }
 
-fn data(event: &EventEnvelope) -> String {
+/// An event's data, as a line for people shows it.
+pub(super) fn shown_data(event: &EventEnvelope) -> String {
     match std::str::from_utf8(&event.data) {
         Ok(text) => short_line(text, DATA_SHOWN),
         Err(_) => format!("{} bytes of {}", event.data.len(), one_line(&event.content_type)),

@@ -13,6 +13,6 @@ pub(super) use acting_user::ActingUser;
 pub(super) use body::{JsonBody, MergePatchBody, NoBody};
 pub(super) use idempotency::IdempotencyHeader;
 pub(super) use params::{LIMIT_DEFAULT, LIMIT_MAX, Params, parse_uuid};
-pub(super) use path::{DeadLetterId, NotificationId, PathId};
+pub(super) use path::{DeadLetterId, NotificationId, PathId, WebhookId};
 pub(super) use preconditions::{Expected, IfMatch, IfNoneMatch};
 pub(super) use scope::RequestScope;

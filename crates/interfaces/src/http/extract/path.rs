@@ -16,6 +16,9 @@ pub(in crate::http) struct NotificationId(pub(in crate::http) Uuid);
 /// The `{id}` of a dead letter's path: a number.
 pub(in crate::http) struct DeadLetterId(pub(in crate::http) i64);
 
+/// The `{webhook_id}` of the path.
+pub(in crate::http) struct WebhookId(pub(in crate::http) Uuid);
+
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = Problem;
 
@@ -38,6 +41,14 @@ impl<S: Send + Sync> FromRequestParts<S> for DeadLetterId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = |text: &str| text.parse().ok().filter(|id| *id >= 1);
         param(parts, state, "id", "must be the number of a dead letter, such as 17", read).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebhookId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        uuid(parts, state, "webhook_id").await.map(Self)
     }
 }
 

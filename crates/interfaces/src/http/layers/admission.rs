@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{extract::ConnectInfo, http::Extensions};
+use activelog_application::backpressure::PressureGauge;
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, Method},
+};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -28,7 +32,11 @@ const FORGET_EVERY: u32 = 4_096;
 pub(in crate::http) struct Admission {
     slots: Arc<Semaphore>,
     rate: Option<Arc<Rate>>,
+    pressure: PressureGauge,
 }
+
+/// What operators do to relieve a pressure must not be refused because of it.
+const OPERATORS: &[&str] = &["/health", "/dead-letters", "/parked", "/broker"];
 
 struct Rate {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
@@ -37,18 +45,29 @@ struct Rate {
 }
 
 impl Admission {
-    pub(in crate::http) fn new(options: &HttpOptions) -> Self {
+    pub(in crate::http) fn new(options: &HttpOptions, pressure: PressureGauge) -> Self {
         let rate = options.rate_limit_per_second.and_then(NonZeroU32::new).map(|per_second| {
             let limiter = RateLimiter::keyed(Quota::per_second(per_second));
             Arc::new(Rate { limiter, clock: DefaultClock::default(), requests: AtomicU32::new(0) })
         });
-        Self { slots: Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS))), rate }
+        Self { slots: Arc::new(Semaphore::new(options.max_in_flight.min(Semaphore::MAX_PERMITS))), rate, pressure }
     }
 
     /// Lets a request in until the permit is dropped. Health checks always get in: a process that is busy is not ill.
-    pub(super) fn admit(&self, path: &str, extensions: &Extensions) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        if path == "/health" || path.starts_with("/health/") {
+    pub(super) fn admit(
+        &self,
+        method: &Method,
+        path: &str,
+        extensions: &Extensions,
+    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if is_below(path, "/health") {
             return Ok(None);
+        }
+        if let Some(pressure) = self.pressure.pressure()
+            && !method.is_safe()
+            && !OPERATORS.iter().any(|prefix| is_below(path, prefix))
+        {
+            return Err(pressure.into());
         }
         if let (Some(rate), Some(ConnectInfo(address))) = (&self.rate, extensions.get::<ConnectInfo<SocketAddr>>()) {
             rate.check(address.ip())?;
@@ -58,6 +77,11 @@ impl Admission {
                 .with_retry_after(Duration::from_secs(1))
         })
     }
+}
+
+/// Whether a path is `prefix` or below it.
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Rate {

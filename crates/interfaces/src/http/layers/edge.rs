@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -11,14 +11,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    Admission, headers, panic,
+    Admission, FailureLog, headers, panic,
     scope::{REQUEST_ID, scope},
 };
 use crate::http::{problem::Problem, state::Http};
 
 /// The outermost layer: see the module's documentation.
 pub(in crate::http) async fn edge(
-    State((http, admission)): State<(Http, Admission)>,
+    State((http, admission, failures)): State<(Http, Admission, Arc<FailureLog>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -26,7 +26,7 @@ pub(in crate::http) async fn edge(
     let scope = scope(request.headers(), &*http.0.state.ids);
     let seen = Seen { id: scope.id, method: request.method().clone(), uri: request.uri().clone() };
     let span = tracing::info_span!("http", method = %seen.method, path = seen.uri.path(), request_id = %seen.id);
-    let response = match admission.admit(seen.uri.path(), request.extensions()) {
+    let response = match admission.admit(&seen.method, seen.uri.path(), request.extensions()) {
         Ok(_permit) => {
             request.extensions_mut().insert(scope);
             panic::guard(next.run(request)).instrument(span.clone()).await
@@ -34,7 +34,7 @@ pub(in crate::http) async fn edge(
         Err(problem) => problem.into_response(),
     };
     let _entered = span.enter();
-    let mut response = seen.present(response);
+    let mut response = seen.present(response, &failures);
     headers::secure(response.headers_mut());
     if let Ok(id) = HeaderValue::try_from(seen.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) as &str) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -52,7 +52,7 @@ struct Seen {
 
 impl Seen {
     /// Renders the problem a response stands for, if it does, and logs what is the server's fault.
-    fn present(&self, mut response: Response) -> Response {
+    fn present(&self, mut response: Response, failures: &FailureLog) -> Response {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             return response;
@@ -63,8 +63,21 @@ impl Seen {
             None if is_bare(response.headers()) => Problem::of_status(status, self.method.as_str(), self.uri.path()),
             None => return response,
         };
-        if let (true, Some(cause)) = (status.is_server_error(), problem.cause()) {
-            tracing::error!(status = status.as_u16(), problem = problem.slug(), cause, "request failed");
+        if let (true, Some(cause)) = (status.is_server_error(), problem.cause())
+            && let Some(unlogged) = failures.admit(status, problem.slug())
+        {
+            let status = status.as_u16();
+            if unlogged == 0 {
+                tracing::error!(status, problem = problem.slug(), cause, "request failed");
+            } else {
+                tracing::error!(
+                    status,
+                    problem = problem.slug(),
+                    unlogged,
+                    cause,
+                    "request failed, as others before it"
+                );
+            }
         }
         let mut kept = HeaderMap::new();
         if let Some(allow) = response.headers_mut().remove(header::ALLOW) {

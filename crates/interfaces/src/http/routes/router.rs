@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::Router;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -5,7 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{activities, dead_letters, docs, events, health, leaderboard, users};
 use crate::http::{
     HttpOptions, HttpState,
-    layers::{self, Admission},
+    layers::{self, Admission, FailureLog},
     state::Http,
 };
 
@@ -40,13 +42,16 @@ pub(in crate::http) fn documented() -> OpenApiRouter<Http> {
 /// The API as a service. Serve it with [`serve`](crate::http::serve), which also tells it the address of clients.
 pub fn router(state: HttpState, options: HttpOptions) -> Router {
     let http = Http::new(state, options);
-    let admission = Admission::new(http.options());
+    let admission = Admission::new(http.options(), http.0.state.pressure.clone());
     let reads = Router::from(reads())
         .route_layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE)));
     Router::from(rest())
         .merge(reads)
         .merge(docs::page())
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
-        .layer(axum::middleware::from_fn_with_state((http.clone(), admission), layers::edge))
+        .layer(axum::middleware::from_fn_with_state(
+            (http.clone(), admission, Arc::<FailureLog>::default()),
+            layers::edge,
+        ))
         .with_state(http)
 }

@@ -15,6 +15,7 @@ mod parked;
 mod period;
 mod standing;
 mod statistics;
+mod webhook;
 
 pub(super) use achievement::AchievementView;
 pub(super) use activity::ActivityView;
@@ -30,3 +31,4 @@ pub(super) use parked::ParkedView;
 pub(super) use period::PeriodKind;
 pub(super) use standing::{LeaderboardView, StandingView};
 pub(super) use statistics::{FiguresView, PeriodView, StatisticsView};
+pub(super) use webhook::{WebhookView, WebhookWithSecretView};

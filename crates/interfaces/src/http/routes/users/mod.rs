@@ -6,5 +6,6 @@ mod notifications;
 mod operations;
 mod read_notification;
 mod statistics;
+mod webhooks;
 
 pub(super) use operations::{reads, routes};

@@ -1,6 +1,6 @@
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{achievements, notifications, read_notification, statistics};
+use super::{achievements, notifications, read_notification, statistics, webhooks};
 use crate::http::state::Http;
 
 pub(in crate::http::routes) fn reads() -> OpenApiRouter<Http> {
@@ -11,5 +11,5 @@ pub(in crate::http::routes) fn reads() -> OpenApiRouter<Http> {
 }
 
 pub(in crate::http::routes) fn routes() -> OpenApiRouter<Http> {
-    OpenApiRouter::default().routes(routes!(read_notification::read_notification))
+    OpenApiRouter::default().routes(routes!(read_notification::read_notification)).merge(webhooks::routes())
 }
