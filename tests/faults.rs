@@ -12,7 +12,6 @@
 //! Adding a scenario: a function in `tests/faults/scenarios/` and a line in its list.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test fails by panicking and tells by printing"
@@ -92,7 +91,7 @@ fn trials(mode: Mode, seed: u64) -> Vec<Trial> {
         plain("schedule::a_seed_reproduces_its_schedule", schedule::a_seed_reproduces_its_schedule),
     ];
     let scenarios = if let Mode::Kills(_) = mode { KILLS } else { SCENARIOS };
-    let missing = !support::require_servers() && !support::has_postgres();
+    let missing = !support::require_servers() && !support::private_postgres::has_postgres();
     for (database, postgres) in [("sqlite", false), ("postgres", true)] {
         for scenario in scenarios.iter().filter(|scenario| postgres || !scenario.needs_server) {
             let name = format!("{database}::{}", scenario.name);

@@ -176,7 +176,7 @@ impl Client {
         let request = request.header("idempotency-key", &key).json(&body);
         let (outcome, answer) = self.settle(&request, StatusCode::CREATED).await;
         self.note(life, Change::Create(minutes), outcome);
-        let Some((body, _)) = answer else { return None };
+        let (body, _) = answer?;
         let Some(id) = body["id"].as_str().and_then(|id| id.parse().ok()) else {
             self.wrong(format!("{key}: created without an id: {body}"));
             return None;

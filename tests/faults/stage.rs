@@ -21,7 +21,7 @@ use crate::{
     oracle::{Verdict, judge},
     processes::{Launch, Program, tail},
     schedule::{Component, Fault, Schedule, Step},
-    support::free_port,
+    support::private_postgres::free_port,
     tally::TALLY,
 };
 

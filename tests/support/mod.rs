@@ -5,7 +5,7 @@
     reason = "every test binary is a crate of its own and uses a part of this module"
 )]
 
-mod private_postgres;
+pub mod private_postgres;
 
 use std::{
     io::Write,

@@ -143,7 +143,8 @@ impl Setting {
 /// What a handler has to see of version 1.
 fn assert_newest(witness: &Witness<ActivityCreated>) {
     let seen = witness.seen.lock().expect("not poisoned");
-    let [event] = seen.as_slice() else { panic!("one event, not {seen:?}") };
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let event = &seen[0];
     assert_eq!((event.activity.title.as_str(), event.tags.len()), ("Morning run", 0));
     let envelopes = witness.envelopes.lock().expect("not poisoned");
     assert_eq!(envelopes.as_slice(), [(*version_1()).clone()], "the envelope is as it was published");

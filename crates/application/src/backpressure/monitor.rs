@@ -1,9 +1,15 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{PressureBounds, PressureGauge, SPARED_EVENTS, bounds::Readings};
-use crate::ports::{Clock, DiskSpace, GroupPositions, Journal, OutboxStore, StorageError};
+use crate::ports::{Clock, DiskSpace, GroupPositions, Journal, OutboxStore, StorageError, StorageErrorKind};
 
 /// How long one look may take: a database that does not answer must not keep the disk from being looked at.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
@@ -38,12 +44,14 @@ pub struct PressureMonitor {
     bounds: PressureBounds,
     poll: Duration,
     gauge: PressureGauge,
+    /// Whether something could not be looked at the last time.
+    blind: AtomicBool,
 }
 
 impl PressureMonitor {
     /// A monitor that looks every `poll`.
     pub fn new(sources: PressureSources, bounds: PressureBounds, poll: Duration) -> Self {
-        Self { sources, bounds, poll, gauge: PressureGauge::default() }
+        Self { sources, bounds, poll, gauge: PressureGauge::default(), blind: AtomicBool::new(false) }
     }
 
     /// The gauge it keeps.
@@ -61,7 +69,8 @@ impl PressureMonitor {
     /// Looks once. What cannot be read leaves its pressure as it is: whoever writes is told of the trouble there itself.
     pub async fn look(&self) {
         let (outbox, lag, free) = tokio::join!(answer(self.outbox()), answer(self.lag()), answer(self.free()));
-        let readings = Readings { outbox, lag: lag.flatten(), free: free.flatten() };
+        self.tell_blindness([outbox.as_ref().err(), lag.as_ref().err(), free.as_ref().err()]);
+        let readings = Readings { outbox: outbox.ok(), lag: lag.ok().flatten(), free: free.ok().flatten() };
         let before = self.gauge.pressures();
         let now = self.bounds.judge(&before, &readings);
         for pressure in now.iter().filter(|p| before.iter().all(|b| b.name() != p.name())) {
@@ -71,6 +80,18 @@ impl PressureMonitor {
             tracing::info!("writes are taken again");
         }
         self.gauge.set(now);
+    }
+
+    /// Says once that something cannot be looked at, and once that it can again.
+    fn tell_blindness(&self, errors: [Option<&StorageError>; 3]) {
+        let error = errors.into_iter().flatten().next();
+        match (self.blind.swap(error.is_some(), Ordering::Relaxed), error) {
+            (false, Some(error)) => {
+                tracing::warn!(%error, "cannot tell how much waits; writes are taken or refused as before");
+            }
+            (true, None) => tracing::info!("how much waits can be told again"),
+            _ => {}
+        }
     }
 
     async fn outbox(&self) -> Result<(u64, Duration), StorageError> {
@@ -99,14 +120,8 @@ impl PressureMonitor {
     }
 }
 
-/// What a look came to, unless it failed or took too long.
-async fn answer<T>(look: impl Future<Output = Result<T, StorageError>>) -> Option<T> {
-    match tokio::time::timeout(ANSWERS_WITHIN, look).await {
-        Ok(Ok(value)) => Some(value),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "cannot tell how much waits");
-            None
-        }
-        Err(_) => None,
-    }
+/// What a look came to, unless it takes too long.
+async fn answer<T>(look: impl Future<Output = Result<T, StorageError>>) -> Result<T, StorageError> {
+    let late = |elapsed| StorageError::new(StorageErrorKind::Unavailable, "look how much waits", elapsed);
+    tokio::time::timeout(ANSWERS_WITHIN, look).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }

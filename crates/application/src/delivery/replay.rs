@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use activelog_domain::event::EventEnvelope;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -233,7 +234,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
 
     /// Has the handler take what it takes of these: in order for each key, and several keys at once.
     async fn give(&self, handler: &str, replay: &Replay, entries: Vec<JournalEntry>) -> Result<u64, ReplayError> {
-        let mut keys: BTreeMap<String, Vec<(Arc<_>, &Arc<dyn Invocation>)>> = BTreeMap::new();
+        let mut keys: BTreeMap<String, Vec<Given<'_>>> = BTreeMap::new();
         let mut given = 0;
         for entry in entries {
             let in_range = replay.from.is_none_or(|from| entry.published_at >= from)
@@ -255,6 +256,9 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
         Ok(given)
     }
 }
+
+/// An event and who is to take it.
+type Given<'a> = (Arc<EventEnvelope>, &'a Arc<dyn Invocation>);
 
 /// How many entries there are between two positions.
 fn left(heads: &JournalCursor, cursor: &JournalCursor) -> u64 {

@@ -13,12 +13,12 @@ mod events;
 pub mod handlers;
 mod options;
 pub mod ports;
+mod stored_webhook;
 pub mod use_cases;
-mod webhook;
 mod webhooks;
 
 pub use error::WebhookError;
 pub use events::WebhookEvents;
 pub use options::WebhookOptions;
-pub use webhook::{DisabledReason, Trouble, Webhook, WebhookState};
+pub use stored_webhook::{DisabledReason, Trouble, Webhook, WebhookState};
 pub use webhooks::Webhooks;

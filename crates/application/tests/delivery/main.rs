@@ -1,6 +1,6 @@
 //! What can be relied on between broker and handler.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 mod bounds;
 mod crashing;

@@ -17,9 +17,12 @@ use activelog_application::{
         memory_storage::MemoryStorage,
         storage::{Storage, StorageFixture, cases},
     },
+    webhook::ports::WebhookRepository,
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::memory::storage_on;
 
@@ -58,6 +61,14 @@ impl Outbox for Writing<'_> {
         self.0.fake.outbox().append(events).await?;
         self.0.written.extend_from_slice(events);
         Ok(())
+    }
+
+    async fn schedule(&mut self, event: &EventEnvelope, due: Timestamp) -> Result<(), StorageError> {
+        self.0.others.outbox().schedule(event, due).await
+    }
+
+    async fn cancel(&mut self, event_id: Uuid) -> Result<bool, StorageError> {
+        self.0.others.outbox().cancel(event_id).await
     }
 }
 
@@ -123,6 +134,10 @@ impl Repositories for Unit {
 
     fn leaderboards(&mut self) -> Box<dyn LeaderboardRepository + '_> {
         self.others.leaderboards()
+    }
+
+    fn webhooks(&mut self) -> Box<dyn WebhookRepository + '_> {
+        self.others.webhooks()
     }
 }
 

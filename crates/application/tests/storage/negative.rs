@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use crate::{
     broken::{
-        BrokenFactory, BrokenQueries, CompleteFirstOfMany, Defect, EpochsThatStand, GapsInPositions, PiecemealAdvance,
-        QueryDefect, Robber, Unfenced, concurrent_outbox,
+        BrokenFactory, BrokenQueries, BrokenSchedule, CompleteFirstOfMany, Defect, EpochsThatStand, GapsInPositions,
+        IgnoresAge, PiecemealAdvance, QueryDefect, Robber, ScheduleDefect, Unfenced, concurrent_outbox,
     },
     memory::storage_on,
 };
@@ -175,4 +175,34 @@ async fn an_outbox_read_by_cursor_is_caught_and_one_read_by_row_state_passes() {
     assert_eq!(by_state, Ok(()), "an outbox in which transactions commit in any order");
     let broken = |storage, toolkit| concurrent_outbox(storage, toolkit, true);
     assert_caught(case, "committed late is not pending", broken).await;
+}
+
+#[tokio::test]
+async fn removing_what_is_young_is_caught() {
+    for case in [
+        "retention::inbox_records_go_by_age_batch_by_batch",
+        "retention::the_journal_is_removed_from_its_oldest_end",
+        "retention::idempotency_keys_go_by_age",
+        "retention::traces_of_workers_go_by_age",
+    ] {
+        let broken =
+            |storage: Storage, _| Storage { retention: Arc::new(IgnoresAge(storage.retention.clone())), ..storage };
+        assert_caught(case, "young", broken).await;
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_with_a_defect_is_caught() {
+    let order = "scheduled events::they_go_out_in_the_order_of_their_times";
+    for (defect, case, reason) in [
+        (ScheduleDefect::Hasty, order, "moved before any is due"),
+        (ScheduleDefect::CancelsAnything, "scheduled events::a_cancelled_one_never_goes_out", "second cancellation"),
+        (ScheduleDefect::ListsByRow, order, "the list's order"),
+    ] {
+        assert_caught(case, reason, move |storage, _| {
+            let scheduled = Arc::new(BrokenSchedule(storage.scheduled.clone(), defect));
+            Storage { scheduled, ..storage }
+        })
+        .await;
+    }
 }

@@ -144,7 +144,6 @@ impl Fixture {
             distance: None,
             calories: None,
             notes: None,
-            tags: Tags::default(),
             activity_date: ActivityDate::stored(Timestamp::UNIX_EPOCH),
             tags: Tags::default(),
         };

@@ -2,6 +2,7 @@
 
 mod concurrent_outbox;
 mod dead_letters;
+mod housekeeping;
 mod parking;
 mod repositories;
 mod stores;
@@ -9,6 +10,7 @@ mod unit_of_work;
 
 pub(crate) use concurrent_outbox::concurrent_outbox;
 pub(crate) use dead_letters::{BrokenLetters, LetterDefect, ReplaysThatStartOver};
+pub(crate) use housekeeping::{BrokenSchedule, IgnoresAge, ScheduleDefect};
 pub(crate) use parking::{BrokenParking, ParkingDefect};
 pub(crate) use stores::{
     BrokenQueries, CompleteFirstOfMany, EpochsThatStand, GapsInPositions, PiecemealAdvance, QueryDefect, Robber,

@@ -161,7 +161,7 @@ impl OutboxStore for PgDatabase {
     async fn depth_within(&self, bound: u32, spared: u32) -> Result<OutboxDepth, StorageError> {
         const OPERATION: &str = "measure outbox";
         let query = sqlx::query(
-            "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS some), \
+            "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS counted), \
              (SELECT recorded_at FROM outbox ORDER BY id LIMIT 1 OFFSET $2)",
         );
         let query = query.bind(i64::from(bound)).bind(i64::from(spared));
