@@ -145,6 +145,7 @@ impl Fixture {
             calories: None,
             notes: None,
             activity_date: ActivityDate::stored(Timestamp::UNIX_EPOCH),
+            tags: Tags::default(),
         };
         let outputs = self.log.create(NewActivity { actor: Actor::Operator, draft }).await.expect("an activity");
         let id = outputs.get::<Activity>().expect("an activity").id;
