@@ -5,16 +5,20 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark is for reading")]
 
 mod arguments;
+mod backlog;
 mod bare;
 mod bench;
 mod brokers;
 mod connection;
 mod create;
+mod failures;
 mod figures;
 mod import;
 mod latency;
 mod load;
 mod machine;
+mod observer;
+mod poison;
 mod process;
 mod relay;
 mod report;
@@ -78,6 +82,12 @@ fn run(benchmark: Benchmark, bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Benchmark::CreatePostgres => create::postgres(bench),
         Benchmark::RelaySqlite => relay::sqlite(bench),
         Benchmark::RelayPostgres => relay::postgres(bench),
+        Benchmark::BacklogSqlite => backlog::sqlite(bench),
+        Benchmark::BacklogPostgres => backlog::postgres(bench),
+        Benchmark::PoisonSqlite => poison::sqlite(bench),
+        Benchmark::PoisonPostgres => poison::postgres(bench),
+        Benchmark::FailuresSqlite => failures::sqlite(bench),
+        Benchmark::FailuresPostgres => failures::postgres(bench),
         Benchmark::Brokers => brokers::run(bench),
         Benchmark::LatencyEmbedded => latency::run(bench),
         Benchmark::Start => start::run(bench),

@@ -2,11 +2,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
-use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::{
-    bench::{Bench, Database, read_only},
+    bench::{Bench, Database},
     figures::{Figures, whole},
+    observer::{PUBLISHED, watch},
     process::Process,
     report::Row,
     seed,
@@ -14,15 +14,6 @@ use crate::{
 
 /// How many events wait.
 const EVENTS: usize = 100_000;
-
-/// How often the journal is looked at while it fills.
-const POLL: Duration = Duration::from_millis(5);
-
-/// How long the relay may take.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Sixteen rows that are never scanned more than that, however full the journal: the sum of its positions is what was moved.
-const MOVED: &str = "SELECT CAST(coalesce(sum(position), 0) AS bigint) FROM journal_heads";
 
 /// The relay on SQLite.
 pub(crate) fn sqlite(bench: &Bench) -> anyhow::Result<Vec<Row>> {
@@ -82,7 +73,7 @@ fn drain(bench: &Bench, full: &Database, events: usize) -> anyhow::Result<Draine
     let database = bench.copy(full)?;
     let started = Instant::now();
     let mut relay = Process::activelog(&bench.new_folder("relay")?, &["relay", "--database-url", &database.url])?;
-    let (rate, first) = bench.block_on(watch(&database, events as f64, &mut relay))?;
+    let (rate, first) = bench.block_on(watch(&database, PUBLISHED, events as f64, &mut relay))?;
     let memory = relay.memory("VmHWM:")?;
     relay.stop()?;
     let left = bench.number(&database, "SELECT count(*) FROM outbox")?;
@@ -90,50 +81,6 @@ fn drain(bench: &Bench, full: &Database, events: usize) -> anyhow::Result<Draine
     ensure!(left == 0 && usize::try_from(kept) == Ok(events), "{left} left, {kept} of {events} in the journal");
     bench.remove(&database)?;
     Ok(Drained { rate, memory, until_first: first - started })
-}
-
-/// Looks on. Answers events per second since the first move was seen, not counting that one; and when that was.
-async fn watch(database: &Database, events: f64, relay: &mut Process) -> anyhow::Result<(f64, Instant)> {
-    let mut observer = Observer::connect(database).await?;
-    let (start, mut first) = (Instant::now(), None);
-    loop {
-        let moved = observer.moved().await?;
-        let now = Instant::now();
-        let (at, before) = *first.get_or_insert((now, moved));
-        if before == 0.0 {
-            first = None;
-        } else if moved >= events {
-            // In a small run the first look may find all of it done.
-            let rate = if before < events { (events - before) / (now - at).as_secs_f64() } else { f64::NAN };
-            return Ok((rate, at));
-        }
-        ensure!(start.elapsed() < PATIENCE, "the relay has moved {moved} of {events} events");
-        relay.ensure_runs()?;
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-/// Looks at the database from outside.
-enum Observer {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
-}
-
-impl Observer {
-    async fn connect(database: &Database) -> anyhow::Result<Self> {
-        Ok(match &database.file {
-            Some(file) => Self::Sqlite(read_only(file).await?),
-            None => Self::Postgres(PgConnection::connect(&database.url).await?),
-        })
-    }
-
-    async fn moved(&mut self) -> anyhow::Result<f64> {
-        let moved: i64 = match self {
-            Self::Sqlite(connection) => sqlx::query_scalar(MOVED).fetch_one(connection).await?,
-            Self::Postgres(connection) => sqlx::query_scalar(MOVED).fetch_one(connection).await?,
-        };
-        Ok(moved as f64)
-    }
 }
 
 /// The plain loop; events per second.

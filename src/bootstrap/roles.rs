@@ -3,7 +3,10 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::{
     activity::handlers,
     backpressure::{PressureGauge, PressureMonitor},
-    delivery::{ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, ParkFirstLayer, Retrier, Router, SpanLayer},
+    delivery::{
+        Blocked, ConcurrencyLayer, Consumer, CrashGuard, FailureMachine, ParkFirstLayer, Retrier, Router, SpanLayer,
+        Watchdog,
+    },
     ports::{Broker, Subscription},
     relay::{Relay, RelayTarget, Scheduler},
     retention::Keeper,
@@ -277,7 +280,11 @@ async fn new_worker(
         CrashGuard::begin(storage.crash_marks.clone(), &worker.group, application.ids.next_id(), window).await?;
     let machine =
         FailureMachine::new(storage.parking.clone(), application.clock.clone(), &worker.group, lifecycle.stop.clone());
-    let router = || Router::new(application.orchestrator.clone()).policies(options::failure_policies(worker));
+    let watchdog = watchdog().context("the system gives no thread to watch handlers from")?;
+    let router = || {
+        let router = Router::new(application.orchestrator.clone()).watchdog(watchdog.clone());
+        router.policies(options::failure_policies(worker))
+    };
     let concurrency = ConcurrencyLayer::new(options::concurrency(worker, &config.storage), lifecycle.stop.clone());
     let bounded = || router().layer(SpanLayer).layer(concurrency.clone()).layer(guard.layer());
     let registered = handlers::register(bounded());
@@ -299,4 +306,19 @@ async fn new_worker(
     let subscription = Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
     let consumer = Consumer::new(consumed, options::consumer(worker));
     Ok(Worker::new(broker.subscriber.clone(), subscription, consumer, retriers, guard))
+}
+
+/// How often it is looked whether a handler blocks its thread.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Ends the process when a handler blocks its thread: nothing else ends that, and the next run's crash guard finds the event that did it.
+fn watchdog() -> std::io::Result<Watchdog> {
+    Watchdog::start(WATCH_INTERVAL, |Blocked { handler, event, time, limit }| {
+        tracing::error!(
+            handler, %event, ?time, ?limit,
+            "the handler has held its thread for longer than its time limit and cannot be cut off: ending the process, so that others go on when it is \
+             started again. After worker.crashes such ends the event becomes a dead letter. Have the handler await, or use spawn_blocking"
+        );
+        std::process::abort();
+    })
 }

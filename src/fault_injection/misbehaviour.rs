@@ -20,6 +20,8 @@ pub(super) enum Misbehaviour {
     Panic,
     /// Waits for ever.
     Endless,
+    /// Holds its thread for ever.
+    Block,
     /// Ends the process.
     Abort,
     /// Fails this many times, then succeeds.
@@ -36,6 +38,7 @@ impl Misbehaviour {
             "permanent" => Some(Self::Permanent),
             "panic" => Some(Self::Panic),
             "endless" => Some(Self::Endless),
+            "block" => Some(Self::Block),
             "abort" => Some(Self::Abort),
             other => other.strip_prefix("flaky:")?.parse().ok().map(Self::Flaky),
         }
@@ -50,6 +53,9 @@ impl Misbehaviour {
             Self::Permanent => return Err(HandlerError::permanent("refused for ever, as the title says")),
             Self::Panic => panic!("as the title says"),
             Self::Endless => std::future::pending().await,
+            Self::Block => loop {
+                std::thread::park();
+            },
             Self::Abort => std::process::abort(),
             Self::Flaky(times) => {
                 let attempt = count(folder, event).await.map_err(HandlerError::retry)?;

@@ -20,19 +20,33 @@ use crate::{
 
 const HANDLERS: [&str; 3] = ["period-statistics", "achievements", "leaderboard"];
 
-/// Writes into the projections beside the program.
-async fn spoil(setting: &Setting) {
+/// Changes the database beside the program.
+async fn change(setting: &Setting, statements: &[&'static str]) {
     let Store::Sqlite(path) = &setting.store else { panic!("only on SQLite") };
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
     let mut connection = SqliteConnection::connect_with(&options).await.expect("the file is there");
-    for sql in [
+    for sql in statements {
+        sqlx::query(*sql).execute(&mut connection).await.expect("it is changed");
+    }
+    connection.close().await.expect("it closes");
+}
+
+/// Writes into the projections.
+async fn spoil(setting: &Setting) {
+    let statements = [
         "UPDATE period_statistics SET activities = activities + 5, duration_minutes = 1",
         "UPDATE leaderboard SET activities = activities + 5, duration_minutes = 1",
         "DELETE FROM efforts",
-    ] {
-        sqlx::query(sql).execute(&mut connection).await.expect("it is spoilt");
-    }
-    connection.close().await.expect("it closes");
+    ];
+    change(setting, &statements).await;
+}
+
+/// Waits until what was parked during replays is taken.
+async fn nothing_is_parked(setting: &Setting) {
+    eventually("what was parked is taken", PATIENCE, async || {
+        (setting.store.numbers("SELECT count(*) FROM parked").await == [0]).then_some(())
+    })
+    .await;
 }
 
 /// Creates activities, one after the other.
@@ -67,6 +81,7 @@ async fn a_replay_mends_projections_while_activities_are_created() {
         }
     };
     tokio::join!(replays, create(&program, Uuid::from_u128(0xb), 150));
+    nothing_is_parked(&setting).await;
     setting.store.settles_with(270).await;
     // The second user's own: the first activity, ten, a hundred, the longest run and seven days in a row.
     let after = setting.store.numbers(notified).await;
@@ -109,6 +124,7 @@ async fn a_replay_that_was_killed_is_told_of_and_resumed() {
         let again = setting.run(&["events", "replay", "--handler", handler]).await;
         assert!(again.status.success(), "{again:?}");
     }
+    nothing_is_parked(&setting).await;
     setting.store.settles_with(40).await;
     assert_eq!(client.get("/health").await["status"], "up");
     program.stop().await;
@@ -128,4 +144,32 @@ async fn wrong_use_says_what_there_is() {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(errors.contains(expected), "{errors}");
     }
+}
+
+/// Where retention has removed events from the journal, what they said would be gone for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_has_lost_its_beginning_is_replayed_only_when_told_to() {
+    let setting = Setting::sqlite();
+    let program = setting.start("serve").await;
+    create(&program, Uuid::from_u128(0xa), 30).await;
+    setting.store.settles_with(30).await;
+    let figures = "SELECT activities FROM period_statistics ORDER BY period, start";
+    let before = setting.store.numbers(figures).await;
+    change(&setting, &["DELETE FROM journal WHERE position = 1"]).await;
+    let replay = async |more: &[&str]| {
+        setting.run(&[&["events", "replay", "--handler", "period-statistics"], more].concat()).await
+    };
+
+    let refused = replay(&[]).await;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let since = errors.split("--from ").nth(1).and_then(|rest| rest.split(' ').next()).expect("since when");
+    assert!(errors.contains("nothing was begun") && errors.contains("--partial"), "{errors}");
+    assert_eq!(setting.store.numbers(figures).await, before, "nothing was removed");
+
+    let later = replay(&["--from", since]).await;
+    assert!(later.status.success(), "{later:?}");
+    let partial = summary(&replay(&["--partial", "--output", "json"]).await);
+    assert!((1..30).contains(&partial["replayed"].as_u64().expect("a number")), "{partial}");
+    program.stop().await;
 }

@@ -34,17 +34,18 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EffectHandler<E, U>> E
     }
 
     async fn perform(&self, received: &Received<'_, E>) -> Result<H::Effect, InvocationError> {
-        let limit = self.surroundings.policy.time_limit;
-        let performed = AssertUnwindSafe(self.handler.perform(received)).catch_unwind();
+        let Surroundings { name, policy, watchdog, .. } = &self.surroundings;
+        let limit = policy.time_limit;
+        let performed = watchdog.watch(name, received.envelope.id, limit, self.handler.perform(received));
+        let performed = AssertUnwindSafe(performed).catch_unwind();
         match tokio::time::timeout(limit, performed).await {
             Ok(Ok(Ok(effect))) => Ok(effect),
             Ok(Ok(Err(error))) => Err(of_handler(error)),
             Ok(Err(panic)) => {
                 let message = panic_message(&*panic);
-                Err(InvocationError::Failed(format!("{} panicked: {message}", self.surroundings.name).into()))
+                Err(InvocationError::Failed(format!("{name} panicked: {message}").into()))
             }
             Err(_) => {
-                let name = self.surroundings.name;
                 Err(InvocationError::Failed(format!("{name} did not answer within {limit:?} and was cut off").into()))
             }
         }

@@ -4,7 +4,7 @@ use activelog_domain::event::{DecodeError, DomainEvent, EventEnvelope};
 use async_trait::async_trait;
 use futures::{FutureExt, future::BoxFuture};
 
-use super::{EventHandler, FailurePolicy, HandlerError, Received};
+use super::{EventHandler, FailurePolicy, HandlerError, Received, Watchdog};
 use crate::{
     orchestrator::{Orchestrator, OrchestratorError, OrchestratorOptions, RequestContext, Step, Work},
     ports::{ClaimedLane, Intake, StorageError, StorageErrorKind, UnitOfWork},
@@ -85,11 +85,12 @@ pub trait Invocation: Send + Sync + 'static {
     async fn invoke(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError>;
 }
 
-/// A handler's name, its policy, and the transactions it runs in.
+/// A handler's name, its policy, the transactions it runs in, and who watches it.
 pub(super) struct Surroundings<U: ?Sized> {
     pub(super) name: &'static str,
     pub(super) policy: FailurePolicy,
     orchestrator: Orchestrator<U>,
+    pub(super) watchdog: Watchdog,
 }
 
 /// A handler's refusal on its way through the orchestrator.
@@ -121,8 +122,13 @@ pub(super) enum DeedError {
 }
 
 impl<U: ?Sized + UnitOfWork + 'static> Surroundings<U> {
-    pub(super) fn new(name: &'static str, policy: FailurePolicy, orchestrator: Orchestrator<U>) -> Self {
-        Self { name, policy, orchestrator }
+    pub(super) fn new(
+        name: &'static str,
+        policy: FailurePolicy,
+        orchestrator: Orchestrator<U>,
+        watchdog: Watchdog,
+    ) -> Self {
+        Self { name, policy, orchestrator, watchdog }
     }
 
     /// Takes the event in, does the deed and commits.
@@ -133,6 +139,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Surroundings<U> {
         deed: Deed<U>,
     ) -> Result<Handled, InvocationError> {
         let (name, envelope, entry) = (self.name, event.clone(), entry.clone());
+        let (watchdog, limit) = (self.watchdog.clone(), self.policy.time_limit);
         let context = RequestContext {
             correlation_id: event.correlation_id,
             causation_id: Some(event.id),
@@ -140,14 +147,14 @@ impl<U: ?Sized + UnitOfWork + 'static> Surroundings<U> {
         };
         let options = OrchestratorOptions { timeout: self.policy.time_limit, ..self.orchestrator.options() };
         let work: Work<U, ()> = Arc::new(move |step, progress| {
-            let (envelope, entry, deed) = (envelope.clone(), entry.clone(), deed.clone());
+            let (envelope, entry, deed, watchdog) = (envelope.clone(), entry.clone(), deed.clone(), watchdog.clone());
             async move {
                 progress.enter(name);
                 let rejected =
                     |refusal: Refusal| OrchestratorError::Rejected { use_case: name, reason: refusal.into() };
                 let storage = |source: StorageError| OrchestratorError::Storage { use_case: name, source };
                 take_in(step.tx(), name, &envelope, &entry).await.map_err(storage)?.map_err(rejected)?;
-                match deed(step).await {
+                match watchdog.watch(name, envelope.id, limit, deed(step)).await {
                     Ok(()) => Ok(()),
                     Err(DeedError::Handler(HandlerError::Storage(source))) => Err(storage(source)),
                     Err(DeedError::Handler(error)) => Err(rejected(Refusal::Handler(error))),

@@ -23,6 +23,7 @@ mod lanes;
 mod layers;
 mod replay;
 mod router;
+mod watchdog;
 
 pub use consumer::{Consumer, ConsumerOptions, ConsumerStatus};
 pub use failure::{
@@ -32,5 +33,6 @@ pub use failure::{
 pub use handler::{EffectHandler, EventHandler, HandlerError, Projection, Received};
 pub use invocation::{Entry, Handled, Invocation, InvocationError};
 pub use layers::{ConcurrencyLayer, Layer, ParkFirstLayer, SpanLayer};
-pub use replay::{ReplayError, ReplayState, Replayer};
+pub use replay::{ReplayError, ReplayRange, ReplayState, Replayer};
 pub use router::{Router, RouterError, Routes};
+pub use watchdog::{Blocked, Watchdog};

@@ -10,8 +10,8 @@ use super::{Entry, Invocation, InvocationError, Projection, Routes};
 use crate::{
     orchestrator::{Orchestrator, OrchestratorError, RequestContext, Work},
     ports::{
-        Journal, JournalCursor, JournalEntry, Lease, LeaseStore, Replay, ReplayProgress, Replays, StorageError,
-        UnitOfWork,
+        Journal, JournalCursor, JournalEntry, Lease, LeaseStore, PARTITIONS, Partition, Replay, ReplayProgress,
+        Replays, StorageError, UnitOfWork,
     },
 };
 
@@ -48,6 +48,17 @@ pub enum ReplayError {
         /// The names of those there are, joined by commas.
         known: String,
     },
+    /// The journal no longer begins where the replay is to begin.
+    #[error(
+        "the journal no longer has every event from before {since}: what {handler} has made of those would be gone for good. Say --from {since} or \
+         later to make it of the events since then, or --partial to make it of all that is left; nothing was begun"
+    )]
+    Incomplete {
+        /// The handler.
+        handler: String,
+        /// From when on nothing is missing.
+        since: Timestamp,
+    },
     /// Another process is at it.
     #[error(
         "another process is replaying the events of {0}; wait for it, or, if it was killed, try again in 15 seconds"
@@ -70,10 +81,21 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// Whether it was not begun, because the handler is none whose events can be replayed.
+    /// Whether it was not begun, because of what was asked for.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::UnknownHandler { .. } | Self::NotAProjection { .. })
+        matches!(self, Self::UnknownHandler { .. } | Self::NotAProjection { .. } | Self::Incomplete { .. })
     }
+}
+
+/// Which events are replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplayRange {
+    /// Only those published at this time or later.
+    pub from: Option<Timestamp>,
+    /// Only those published before this time.
+    pub to: Option<Timestamp>,
+    /// Those that are left, although the journal has lost some of the range to retention.
+    pub partial: bool,
 }
 
 /// How far a replay is.
@@ -116,15 +138,15 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
         Self { orchestrator, routes, projections, journal, replays, leases, member }
     }
 
-    /// Replays the events of `handler` that were published in a range of time, all of them without one, or resumes what was begun. Tells
-    /// `progress` after every step. Interrupted by `stop` between two steps.
+    /// Replays the events of `handler` that were published in a range of time, or resumes what was begun. Tells `progress` after every step.
+    /// Interrupted by `stop` between two steps.
     ///
     /// # Errors
     /// [`ReplayError`]: nothing is lost by any of them; run again, it resumes.
     pub async fn run(
         &self,
         handler: &str,
-        range: (Option<Timestamp>, Option<Timestamp>),
+        range: ReplayRange,
         stop: &CancellationToken,
         progress: impl Fn(ReplayState) + Send + Sync,
     ) -> Result<ReplayState, ReplayError> {
@@ -136,7 +158,8 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
             return Err(ReplayError::Running(handler.to_owned()));
         }
         let replaying = async {
-            let replay = self.replays.begin(handler, range.0, range.1).await?;
+            self.ensure_complete(handler, range).await?;
+            let replay = self.replays.begin(handler, range.from, range.to).await?;
             self.replay(projection.as_ref(), replay, stop, &progress).await
         };
         let outcome = tokio::select! {
@@ -159,6 +182,25 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
             Err(ReplayError::NotAProjection { name, known })
         } else {
             Err(ReplayError::UnknownHandler { name, known })
+        }
+    }
+
+    /// Refuses to begin, but not to resume, what would lose figures for good without being told to.
+    async fn ensure_complete(&self, handler: &str, range: ReplayRange) -> Result<(), ReplayError> {
+        if range.partial || self.replays.list().await?.iter().any(|begun| begun.handler == handler) {
+            return Ok(());
+        }
+        let mut complete_since = None;
+        for partition in (0..PARTITIONS).map(Partition) {
+            let first = self.journal.read(partition, 0, 1).await?;
+            let pruned = first.into_iter().find(|entry| entry.position > 1).map(|entry| entry.published_at);
+            complete_since = complete_since.max(pruned);
+        }
+        match complete_since {
+            Some(since) if range.from.is_none_or(|from| from < since) => {
+                Err(ReplayError::Incomplete { handler: handler.to_owned(), since })
+            }
+            _ => Ok(()),
         }
     }
 

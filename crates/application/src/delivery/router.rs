@@ -6,7 +6,7 @@ use std::{
 use activelog_domain::event::DomainEvent;
 
 use super::{
-    EffectHandler, EventHandler, FailurePolicy, Invocation, Layer, Policies,
+    EffectHandler, EventHandler, FailurePolicy, Invocation, Layer, Policies, Watchdog,
     effect::EffectInvocation,
     invocation::{Surroundings, TransactionalInvocation},
 };
@@ -28,6 +28,7 @@ use crate::{
 pub struct Router<U: ?Sized> {
     orchestrator: Orchestrator<U>,
     policies: Policies,
+    watchdog: Watchdog,
     layers: Vec<Arc<dyn Layer>>,
     routes: Vec<(&'static str, Arc<dyn Invocation>)>,
 }
@@ -55,13 +56,26 @@ pub enum RouterError {
 impl<U: ?Sized + UnitOfWork + 'static> Router<U> {
     /// No routes yet. Handlers run in transactions of `orchestrator`, within the time limits of their policies.
     pub fn new(orchestrator: Orchestrator<U>) -> Self {
-        Self { orchestrator, policies: Policies::default(), layers: Vec::new(), routes: Vec::new() }
+        Self {
+            orchestrator,
+            policies: Policies::default(),
+            watchdog: Watchdog::default(),
+            layers: Vec::new(),
+            routes: Vec::new(),
+        }
     }
 
     /// With these policies for the handlers registered from now on.
     #[must_use]
     pub fn policies(mut self, policies: Policies) -> Self {
         self.policies = policies;
+        self
+    }
+
+    /// Has the handlers registered from now on watched, as they might block their thread. Nobody looks without it.
+    #[must_use]
+    pub fn watchdog(mut self, watchdog: Watchdog) -> Self {
+        self.watchdog = watchdog;
         self
     }
 
@@ -91,7 +105,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Router<U> {
     }
 
     fn surroundings(&self, name: &'static str, own: Option<FailurePolicy>) -> Surroundings<U> {
-        Surroundings::new(name, self.policies.of(name, own), self.orchestrator.clone())
+        Surroundings::new(name, self.policies.of(name, own), self.orchestrator.clone(), self.watchdog.clone())
     }
 
     /// Checks the routes and puts the layers around them.

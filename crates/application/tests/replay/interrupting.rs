@@ -1,5 +1,5 @@
 use activelog_application::{
-    delivery::{Handled, ReplayError, ReplayState},
+    delivery::{Handled, ReplayError, ReplayRange, ReplayState},
     ports::{Journal, ReplayProgress, Replays},
     testing::broker::event,
 };
@@ -11,7 +11,7 @@ use crate::setting::{HANDLERS, USERS, World};
 async fn interrupted(world: &World, handler: &str, enough: impl Fn(ReplayState) -> bool + Send + Sync) {
     let stop = CancellationToken::new();
     let replayer = world.replayer();
-    let replayed = replayer.run(handler, (None, None), &stop, |state| {
+    let replayed = replayer.run(handler, ReplayRange::default(), &stop, |state| {
         if enough(state) {
             stop.cancel();
         }
@@ -21,7 +21,7 @@ async fn interrupted(world: &World, handler: &str, enough: impl Fn(ReplayState) 
 }
 
 async fn resumed(world: &World, handler: &str) -> ReplayState {
-    world.replayer().run(handler, (None, None), &CancellationToken::new(), |_| ()).await.expect("a replay")
+    world.replayer().run(handler, ReplayRange::default(), &CancellationToken::new(), |_| ()).await.expect("a replay")
 }
 
 /// What handlers do not take, so that the journal is read in several steps.
@@ -87,8 +87,8 @@ async fn two_replays_of_one_handler_do_it_once() {
     let world = World::with_a_past().await;
     let (first, second) = (world.replayer(), world.replayer());
     let stop = CancellationToken::new();
-    let one = first.run(HANDLERS[0], (None, None), &stop, |_| ());
-    let same = second.run(HANDLERS[0], (None, None), &stop, |_| ());
+    let one = first.run(HANDLERS[0], ReplayRange::default(), &stop, |_| ());
+    let same = second.run(HANDLERS[0], ReplayRange::default(), &stop, |_| ());
     let (one, same) = tokio::join!(one, same);
     one.expect("a replay");
     if let Err(error) = same {

@@ -1,4 +1,7 @@
-use activelog_application::{delivery::ReplayError, ports::Replays};
+use activelog_application::{
+    delivery::{ReplayError, ReplayRange},
+    ports::Replays,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::setting::{HANDLERS, World};
@@ -10,7 +13,7 @@ async fn spoilt_projections_are_what_the_events_say_afterwards() {
     world.spoil().await;
     let events = world.store.outbox().len() as u64;
     for handler in HANDLERS {
-        let done = world.replayer().run(handler, (None, None), &CancellationToken::new(), |_| ()).await;
+        let done = world.replayer().run(handler, ReplayRange::default(), &CancellationToken::new(), |_| ()).await;
         let done = done.expect("a replay");
         assert!(done.cleared > 0, "{handler}: {done:?}");
         assert_eq!((done.read, done.given), (events, events), "{handler}");
@@ -26,7 +29,7 @@ async fn replaying_what_is_right_changes_nothing() {
     let told = world.notifications().await;
     for handler in HANDLERS.iter().chain(&HANDLERS) {
         let replayer = world.replayer();
-        replayer.run(handler, (None, None), &CancellationToken::new(), |_| ()).await.expect("a replay");
+        replayer.run(handler, ReplayRange::default(), &CancellationToken::new(), |_| ()).await.expect("a replay");
         world.matches().await.expect("projections that match");
     }
     assert_eq!(world.notifications().await, told);
@@ -40,7 +43,7 @@ async fn replaying_what_is_right_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_handler_is_told_which_there_are() {
     let world = World::new();
-    let replayed = world.replayer().run("statistics", (None, None), &CancellationToken::new(), |_| ()).await;
+    let replayed = world.replayer().run("statistics", ReplayRange::default(), &CancellationToken::new(), |_| ()).await;
     let error = replayed.expect_err("there is none of this name");
     assert!(matches!(error, ReplayError::UnknownHandler { .. }) && error.is_refusal(), "{error:?}");
     assert!(error.to_string().contains("achievements, leaderboard, period-statistics"), "{error}");

@@ -4,7 +4,7 @@ use std::{
 };
 
 use activelog_application::{
-    delivery::{ReplayError, ReplayState, Replayer},
+    delivery::{ReplayError, ReplayRange, ReplayState, Replayer},
     ports::{Replay, Replays, StorageError, UnitOfWork},
 };
 use jiff::Timestamp;
@@ -76,7 +76,8 @@ pub async fn replay<U: ?Sized + UnitOfWork + 'static>(
         return Err(ReplayCommandError::OtherRange(Box::new(begun)));
     }
     let reached = Mutex::new(ReplayState::default());
-    let outcome = replayer.run(&args.handler, (args.from, args.to), cancel, |state| {
+    let wanted = ReplayRange { from: args.from, to: args.to, partial: args.partial };
+    let outcome = replayer.run(&args.handler, wanted, cancel, |state| {
         *reached.lock().unwrap_or_else(PoisonError::into_inner) = state;
         progress.update(&state);
     });
