@@ -12,6 +12,7 @@ pub(crate) enum Temper {
     Permanent,
     Panic,
     Endless,
+    Block,
     Abort,
 }
 
@@ -26,6 +27,7 @@ impl Temper {
             Self::Permanent => "fault:permanent ".to_owned(),
             Self::Panic => "fault:panic ".to_owned(),
             Self::Endless => "fault:endless ".to_owned(),
+            Self::Block => "fault:block ".to_owned(),
             Self::Abort => "fault:abort ".to_owned(),
         }
     }
