@@ -2,7 +2,7 @@
 
 use activelog_application::{
     backpressure::PressureBounds,
-    delivery::{ConsumerOptions, FailurePolicy, Policies, RetrierOptions},
+    delivery::{ConsumerOptions, Policies, RetrierOptions},
     relay::{RelayOptions, SchedulerOptions},
     retention::{KeeperOptions, RetentionPolicy},
 };
@@ -57,16 +57,8 @@ pub(super) fn keeper(config: &RetentionConfig) -> KeeperOptions {
 }
 
 pub(super) fn failure_policies(config: &WorkerConfig) -> Policies {
-    Policies::new(FailurePolicy {
-        quick_attempts: config.quick_attempts,
-        quick_pause: config.quick_pause,
-        attempts: config.attempts,
-        first_backoff: config.first_backoff,
-        longest_backoff: config.longest_backoff,
-        crashes: config.crashes,
-        after_dead_letter: config.after_dead_letter,
-        time_limit: config.handler_timeout,
-    })
+    let policies = config.policies.iter();
+    policies.fold(Policies::new(config.policy), |all, (handler, policy)| all.with(*handler, *policy))
 }
 
 pub(super) fn retrier(config: &WorkerConfig) -> RetrierOptions {

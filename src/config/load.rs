@@ -59,7 +59,7 @@ fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> R
     let relay = RelayConfig::read(&mut reader);
     let worker = WorkerConfig::read(&mut reader);
     let backpressure = BackpressureConfig::read(&mut reader);
-    let retention = RetentionConfig::read(&mut reader, backpressure.max_outbox_age, worker.longest_backoff);
+    let retention = RetentionConfig::read(&mut reader, backpressure.max_outbox_age, worker.longest_backoff());
     let webhooks = WebhooksConfig::read(&mut reader);
     let log = LogConfig::read(&mut reader);
     let config = Config { server, storage, broker, relay, worker, backpressure, retention, webhooks, log };

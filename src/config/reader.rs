@@ -29,6 +29,11 @@ impl Reader {
         Section { reader: self, name }
     }
 
+    /// Whether anybody has set a key of this section.
+    pub(super) fn has(&self, section: &str) -> bool {
+        self.given.keys().any(|key| key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+    }
+
     /// What is in effect, or everything that is wrong. Whatever no section has taken is unknown.
     pub(super) fn finish(mut self) -> Result<Vec<EffectiveValue>, Vec<Problem>> {
         let known: Vec<&str> = self.effective.iter().map(|value| value.key.as_str()).collect();

@@ -1,8 +1,11 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use activelog_application::{delivery::FailurePolicy, ports::AfterDeadLetter};
 
-use super::{ByteSize, reader::Reader};
+use super::{
+    ByteSize,
+    reader::{Reader, Section},
+};
 
 /// `[worker]`: from the broker to the handlers.
 #[derive(Debug, Clone)]
@@ -17,29 +20,16 @@ pub struct WorkerConfig {
     pub memory: ByteSize,
     /// How long work that has begun may go on after a stop.
     pub drain: Duration,
-    /// How long a handler may take for one event.
-    pub handler_timeout: Duration,
-    /// How many attempts are made before an event is parked, the first one included.
-    pub quick_attempts: u32,
-    /// The pause after the first attempt; it doubles with each quick one.
-    pub quick_pause: Duration,
-    /// How many attempts are made in all before an event becomes a dead letter.
-    pub attempts: u32,
-    /// How long an event is parked the first time; it doubles with each attempt.
-    pub first_backoff: Duration,
-    /// The longest time between attempts.
-    pub longest_backoff: Duration,
-    /// How many times the process may end while a handler has an event before it becomes a dead letter.
-    pub crashes: u32,
-    /// What becomes of an aggregate's later events after a dead letter.
-    pub after_dead_letter: AfterDeadLetter,
+    /// What happens when a handler fails.
+    pub policy: FailurePolicy,
+    /// `[handlers.*]`: the same for some of them, by name.
+    pub policies: BTreeMap<&'static str, FailurePolicy>,
 }
 
 impl WorkerConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let policy = FailurePolicy::default();
         let mut section = reader.section("worker");
-        let config = Self {
+        let mut config = Self {
             group: section.get_if("group", "activelog".to_owned(), group_name),
             concurrency: section.number("concurrency", 64, 1, 10_000),
             prefetch: section.number("prefetch", 1_024, 1, 100_000),
@@ -47,27 +37,56 @@ impl WorkerConfig {
                 if *size >= ByteSize::mib(1) { Ok(()) } else { Err("must be at least 1MiB".to_owned()) }
             }),
             drain: section.duration("drain", Duration::from_secs(8), 0, 3_600_000),
-            handler_timeout: section.duration("handler_timeout", policy.time_limit, 1, 3_600_000),
-            quick_attempts: section.number("quick_attempts", policy.quick_attempts, 1, 100),
-            quick_pause: section.duration("quick_pause", policy.quick_pause, 1, 60_000),
-            attempts: section.number("attempts", policy.attempts, 1, 1_000_000),
-            first_backoff: section.duration("first_backoff", policy.first_backoff, 1, 86_400_000),
-            longest_backoff: section.duration("longest_backoff", policy.longest_backoff, 1, 7 * 86_400_000),
-            crashes: section.number("crashes", policy.crashes, 1, 100),
-            after_dead_letter: section.choice(
-                "after_dead_letter",
-                policy.after_dead_letter,
-                &[("hold", AfterDeadLetter::Hold), ("continue", AfterDeadLetter::Continue)],
-            ),
+            policy: policy(&mut section, FailurePolicy::default()),
+            policies: BTreeMap::new(),
         };
-        if config.longest_backoff < config.first_backoff {
-            section.refuse("longest_backoff", "must not be shorter than worker.first_backoff");
-        }
-        if config.attempts < config.quick_attempts {
-            section.refuse("attempts", "must not be less than worker.quick_attempts");
+        for (name, handler) in HANDLERS {
+            if reader.has(name) {
+                let own = policy(&mut reader.section(name), config.policy);
+                config.policies.insert(handler, own);
+            }
         }
         config
     }
+
+    /// The longest time between two attempts of any handler.
+    pub(super) fn longest_backoff(&self) -> Duration {
+        self.policies.values().map(|policy| policy.longest_backoff).fold(self.policy.longest_backoff, Duration::max)
+    }
+}
+
+/// The sections of handlers, and the handlers' names. A name with hyphens could not be set in an environment. What webhooks' deliveries do is their
+/// own ([`WebhooksConfig`](super::WebhooksConfig)).
+pub(crate) const HANDLERS: [(&str, &str); 4] = [
+    ("handlers.period_statistics", "period-statistics"),
+    ("handlers.achievements", "achievements"),
+    ("handlers.leaderboard", "leaderboard"),
+    ("handlers.webhooks", "webhooks"),
+];
+
+/// The keys of a policy; `default` where nobody set them.
+fn policy(section: &mut Section<'_>, default: FailurePolicy) -> FailurePolicy {
+    let policy = FailurePolicy {
+        time_limit: section.duration("handler_timeout", default.time_limit, 1, 3_600_000),
+        quick_attempts: section.number("quick_attempts", default.quick_attempts, 1, 100),
+        quick_pause: section.duration("quick_pause", default.quick_pause, 1, 60_000),
+        attempts: section.number("attempts", default.attempts, 1, 1_000_000),
+        first_backoff: section.duration("first_backoff", default.first_backoff, 1, 86_400_000),
+        longest_backoff: section.duration("longest_backoff", default.longest_backoff, 1, 7 * 86_400_000),
+        crashes: section.number("crashes", default.crashes, 1, 100),
+        after_dead_letter: section.choice(
+            "after_dead_letter",
+            default.after_dead_letter,
+            &[("hold", AfterDeadLetter::Hold), ("continue", AfterDeadLetter::Continue)],
+        ),
+    };
+    if policy.longest_backoff < policy.first_backoff {
+        section.refuse("longest_backoff", "must not be shorter than first_backoff");
+    }
+    if policy.attempts < policy.quick_attempts {
+        section.refuse("attempts", "must not be less than quick_attempts");
+    }
+    policy
 }
 
 /// The rule that brokers have for the names of groups.

@@ -1,4 +1,6 @@
-use std::{ffi::OsString, fs, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, fs, time::Duration};
+
+use activelog_application::{activity::handlers, ports::AfterDeadLetter};
 
 use tempfile::TempDir;
 
@@ -185,7 +187,7 @@ fn all_bad_values_are_told_at_once_with_rule_value_and_source() {
         "server.max_in_flight: must be 1 to 1000000; got 0",
         "worker.drain: must be a duration with its unit, such as \"500ms\", \"5s\" or \"1m 30s\"; got 5",
         "worker.group: must be 1 to 100 of a-z",
-        "worker.longest_backoff: must not be shorter than worker.first_backoff; got 1s",
+        "worker.longest_backoff: must not be shorter than first_backoff; got 1s",
         "log.format: must be one of text, json; got \"xml\"",
         "log.filter: must be a filter",
         "relay.batch: must be a whole number, not negative; got a list",
@@ -258,4 +260,34 @@ fn retention_is_a_duration_or_off_and_the_inbox_outlives_redelivery() {
     let text = "[retention]\ninbox = \"3d\"\n[backpressure]\nmax_outbox_age = \"48h\"\n";
     let message = Setup::new().file("activelog.toml", text).message();
     assert!(message.contains("retention.inbox: must be at least 4d"), "{message}");
+}
+
+#[test]
+fn a_handler_may_have_a_policy_of_its_own() {
+    let text = "[worker]\nattempts = 9\n[handlers.achievements]\nafter_dead_letter = \"continue\"\nlongest_backoff = \"2d\"\n[retention]\ninbox = \"4d\"\n";
+    let variable = "ACTIVELOG__HANDLERS__PERIOD_STATISTICS__HANDLER_TIMEOUT";
+    let loaded = Setup::new().file("activelog.toml", text).variable(variable, "5s").good();
+    let worker = &loaded.config.worker;
+    assert_eq!(worker.policies.keys().copied().collect::<Vec<_>>(), ["achievements", "period-statistics"]);
+    let achievements = worker.policies["achievements"];
+    assert_eq!((achievements.attempts, achievements.after_dead_letter), (9, AfterDeadLetter::Continue));
+    assert_eq!(worker.policies["period-statistics"].time_limit, Duration::from_secs(5));
+    assert_eq!(worker.policy.after_dead_letter, AfterDeadLetter::Hold);
+
+    let wrong = "[handlers.achievments]\nattempts = 1\n[handlers.leaderboard]\nattempts = 1\n";
+    let message = Setup::new().file("activelog.toml", wrong).message();
+    assert!(message.contains("handlers.achievments.attempts: unknown key"), "{message}");
+    assert!(
+        message.contains("handlers.leaderboard.attempts: must not be less than quick_attempts; got 1"),
+        "{message}"
+    );
+    let message = Setup::new().variable("ACTIVELOG__HANDLERS__LEADERBOARD__LONGEST_BACKOFF", "7d").message();
+    assert!(message.contains("retention.inbox: must be"), "it has to outlive what may come again: {message}");
+}
+
+#[test]
+fn sections_of_handlers_are_of_handlers_that_there_are() {
+    let projections = handlers::projections();
+    let there: BTreeSet<_> = projections.iter().map(|handler| handler.name()).chain(["webhooks"]).collect();
+    assert_eq!(crate::config::worker::HANDLERS.map(|(_, name)| name).into_iter().collect::<BTreeSet<_>>(), there);
 }

@@ -106,10 +106,11 @@ impl FailureTables {
         }
     }
 
-    /// Whether this worker still has the lane, and the event is on it.
+    /// Whether this worker still has the lane, may take from it, and the event is on it.
     pub(in crate::testing) fn can_take(&self, lane: &ClaimedLane, place: i64) -> bool {
         let row = self.lanes.get(&(lane.handler.clone(), lane.key.clone()));
-        row.is_some_and(|row| row.is_held(lane) && row.places.contains(&place))
+        let held = row.is_some_and(|row| row.is_held(lane) && row.places.contains(&place));
+        held && !self.replays.contains_key(&lane.handler)
     }
 
     /// Takes an event off its lane.

@@ -13,6 +13,7 @@ cases!("replays":
     progress_survives,
     what_arrives_meanwhile_comes_behind,
     lanes_wait_until_it_ends,
+    a_lane_claimed_before_waits_too,
     what_was_taken_is_forgotten_piece_by_piece,
     what_is_parked_or_dead_is_not_forgotten,
     nothing_is_forgotten_once_the_journal_is_read,
@@ -95,6 +96,17 @@ async fn lanes_wait_until_it_ends(storage: Storage) -> Checked {
     let mut lanes: Vec<String> = storage.claims(0).await?.into_iter().map(|lane| lane.key).collect();
     lanes.sort_unstable();
     ensure_eq!(lanes, vec!["before".to_owned(), "meanwhile".to_owned()], "lanes to be claimed at once");
+    Ok(())
+}
+
+async fn a_lane_claimed_before_waits_too(storage: Storage) -> Checked {
+    storage.park_lane("key", 1).await?;
+    let lane = storage.claim(0).await?;
+    let place = storage.parking.events(&lane, 1).await?[0].place;
+    storage.replays.begin(HANDLER, None, None).await?;
+    ensure!(!storage.take(&lane, place).await?, "what is parked was taken while the journal is replayed");
+    storage.replays.end(HANDLER).await?;
+    ensure!(storage.take(&lane, place).await?, "what is parked was not taken afterwards");
     Ok(())
 }
 
