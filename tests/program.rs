@@ -28,6 +28,8 @@ mod outage;
 mod pressure;
 #[path = "program/process.rs"]
 mod process;
+#[path = "program/replaying.rs"]
+mod replaying;
 #[path = "program/roles.rs"]
 mod roles;
 #[path = "program/schedule.rs"]

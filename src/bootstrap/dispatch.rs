@@ -7,7 +7,7 @@ use activelog_interfaces::cli::{
     import::{DryRun, UseCaseImporter},
 };
 
-use super::{Application, Lifecycle, Role, SchemaPolicy, failures, run_role};
+use super::{Application, Lifecycle, Role, SchemaPolicy, failures, replay, run_role};
 use crate::{
     commands::{CommandError, ExitStatus, open_import, run_import, scheduled_events, tail_events, written},
     config::Config,
@@ -34,6 +34,7 @@ pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, 
         Command::Import(args) => import(args, config, &lifecycle).await,
         Command::Events(args) => match &args.command {
             EventsCommand::Tail(args) => tail(args, config, &lifecycle).await,
+            EventsCommand::Replay(args) => replay::replay(args, config, &lifecycle).await,
             EventsCommand::Scheduled(args) => scheduled(&args.command, config, &lifecycle).await,
         },
         Command::DeadLetters(args) => failures::dead_letters(&args.command, config, &lifecycle).await,

@@ -4,7 +4,7 @@ use activelog_application::{
     activity::ports::Queries,
     backpressure::PressureGauge,
     delivery::ConsumerStatus,
-    ports::{Broker, BrokerHealth},
+    ports::{Broker, BrokerHealth, Replay, Replays},
     relay::RelayHealth,
 };
 use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource};
@@ -19,6 +19,7 @@ const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
 #[derive(Clone)]
 pub(super) struct ProcessHealth {
     pub(super) queries: Arc<dyn Queries>,
+    pub(super) replays: Arc<dyn Replays>,
     pub(super) broker: Option<Broker>,
     pub(super) relay: Option<watch::Receiver<RelayHealth>>,
     pub(super) worker: Option<watch::Receiver<ConsumerStatus>>,
@@ -29,12 +30,20 @@ pub(super) struct ProcessHealth {
 impl HealthSource for ProcessHealth {
     async fn components(&self) -> Vec<ComponentHealth> {
         // The only one that is asked: the others say what they know already.
-        let database = match timeout(DATABASE_ANSWERS_WITHIN, self.queries.ping()).await {
-            Ok(Ok(())) => ComponentStatus::Up,
-            Ok(Err(error)) => ComponentStatus::Down(error.to_string()),
-            Err(_) => ComponentStatus::Down("does not answer".into()),
+        let asked = timeout(DATABASE_ANSWERS_WITHIN, async {
+            self.queries.ping().await?;
+            self.replays.list().await
+        });
+        let (database, replays) = match asked.await {
+            Ok(Ok(replays)) => (ComponentStatus::Up, replays),
+            Ok(Err(error)) => (ComponentStatus::Down(error.to_string()), Vec::new()),
+            Err(_) => (ComponentStatus::Down("does not answer".into()), Vec::new()),
         };
         let mut components = vec![ComponentHealth::new("database", database)];
+        if !replays.is_empty() {
+            let status = ComponentStatus::Degraded(replays.iter().map(begun).collect::<Vec<_>>().join("; "));
+            components.push(ComponentHealth::new("replays", status));
+        }
         if let Some(broker) = &self.broker {
             components.push(ComponentHealth::new("broker", broker_status(broker)));
         }
@@ -69,6 +78,12 @@ impl HealthSource for ProcessHealth {
     }
 }
 
+/// What to know of a replay that has not ended.
+fn begun(replay: &Replay) -> String {
+    let Replay { handler, began_at, .. } = replay;
+    format!("the replay of {handler} that began at {began_at} has not ended: until then its events wait")
+}
+
 /// The worse of a broker's two ends.
 fn broker_status(broker: &Broker) -> ComponentStatus {
     match (broker.publisher.health(), broker.subscriber.health()) {
@@ -85,6 +100,7 @@ mod tests {
     use activelog_application::{
         activity::ports::{ActivityFilter, KeysetPage},
         ports::StorageError,
+        testing::MemoryRepositories,
     };
     use activelog_domain::{
         achievement::Earned,
@@ -130,14 +146,34 @@ mod tests {
         }
     }
 
+    /// The health of a process that has a database and nothing else.
+    fn only(queries: Arc<dyn Queries>, store: &MemoryRepositories) -> ProcessHealth {
+        let replays = Arc::new(store.failures());
+        ProcessHealth { queries, replays, broker: None, relay: None, worker: None, pressure: None }
+    }
+
     #[tokio::test]
     async fn a_silent_database_does_not_hide_the_other_components() {
         let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
-        let health =
-            ProcessHealth { queries: Arc::new(Silent), broker: None, relay: Some(relay), worker: None, pressure: None };
+        let health = ProcessHealth { relay: Some(relay), ..only(Arc::new(Silent), &MemoryRepositories::new()) };
         let asked = timeout(HttpOptions::default().health_timeout, health.components()).await;
         let database = ComponentHealth::new("database", ComponentStatus::Down("does not answer".into()));
         let relay = ComponentHealth::new("relay", ComponentStatus::Degraded("the database is away".into()));
         assert_eq!(asked.ok(), Some(vec![database, relay]));
+    }
+
+    #[tokio::test]
+    async fn a_replay_is_told_of_until_it_ends() {
+        let store = MemoryRepositories::new();
+        let (health, replays) = (only(Arc::new(store.clone()), &store), store.failures());
+        let up = vec![ComponentHealth::new("database", ComponentStatus::Up)];
+        assert_eq!(health.components().await, up);
+        replays.begin("leaderboard", None, None).await.expect("a replay");
+        let told = health.components().await.pop().expect("components");
+        assert_eq!(told.name, "replays");
+        let ComponentStatus::Degraded(reason) = told.status else { panic!("not degraded: {:?}", told.status) };
+        assert!(reason.starts_with("the replay of leaderboard that began at "), "{reason}");
+        replays.end("leaderboard").await.expect("an end");
+        assert_eq!(health.components().await, up);
     }
 }

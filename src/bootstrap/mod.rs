@@ -10,6 +10,7 @@ mod health;
 mod housekeeping;
 mod lifecycle;
 mod options;
+mod replay;
 mod roles;
 mod storage;
 mod webhooks;

@@ -148,6 +148,7 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let mut health = ProcessHealth {
             queries: application.storage.queries.clone(),
+            replays: application.storage.replays.clone(),
             broker: broker.clone(),
             relay: None,
             worker: None,

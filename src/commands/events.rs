@@ -1,7 +1,14 @@
 use std::{io::Write, sync::Arc};
 
-use activelog_application::ports::{Journal, ScheduledEvents};
-use activelog_interfaces::cli::{ScheduledCommand, TailArgs, events};
+use activelog_application::{
+    activity::ports::Repositories,
+    delivery::Replayer,
+    ports::{Journal, Replays, ScheduledEvents},
+};
+use activelog_interfaces::cli::{
+    ReplayArgs, ScheduledCommand, TailArgs,
+    events::{self, ReplayProgress},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{CommandError, ExitStatus};
@@ -19,6 +26,25 @@ pub async fn tail_events(
     events::tail(journal.as_ref(), args, output, cancel).await.map_err(CommandError::failed)?;
     // Ctrl-C is how following ends.
     Ok(ExitStatus::Done)
+}
+
+/// Replays the events of a handler and says what was done. `cancel` interrupts it between two steps.
+///
+/// # Errors
+/// When the arguments make no sense, or it cannot go on: it resumes when it is run again.
+pub async fn replay_events(
+    replayer: &Replayer<dyn Repositories>,
+    replays: &dyn Replays,
+    args: &ReplayArgs,
+    cancel: &CancellationToken,
+) -> Result<ExitStatus, CommandError> {
+    let (mut output, progress) = (std::io::stdout(), ReplayProgress::new());
+    match events::replay(replayer, replays, args, &mut output, &progress, cancel).await {
+        Ok(true) => Ok(ExitStatus::Done),
+        Ok(false) => Ok(ExitStatus::Interrupted),
+        Err(error) if error.is_usage() => Err(CommandError::usage(error)),
+        Err(error) => Err(CommandError::failed(error)),
+    }
 }
 
 /// Prints scheduled events, or takes some off the schedule: failed when one of them was not on it.

@@ -55,6 +55,11 @@ impl CommandError {
         Self { status: ExitStatus::Usage, ..Self::failed(error) }
     }
 
+    /// Stopped before its end; what was done is kept.
+    pub fn interrupted(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { status: ExitStatus::Interrupted, ..Self::failed(error) }
+    }
+
     /// With what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

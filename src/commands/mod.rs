@@ -11,7 +11,7 @@ mod parked;
 pub use completions::completions;
 pub use config::show_config;
 pub use dead_letters::{choose_dead_letters, list_dead_letters, remedy_dead_letters, show_dead_letter};
-pub use events::{scheduled_events, tail_events};
+pub use events::{replay_events, scheduled_events, tail_events};
 pub(crate) use exit::written;
 pub use exit::{CommandError, ExitStatus};
 pub use import::{open_import, run_import};

@@ -1,11 +1,12 @@
 use std::time::{Duration, Instant};
 
 use activelog_application::ports::{
-    DeadLetterFilter, DeadLetterState, DeadLetters, DeathReason, ParkedFilter, ParkingStore, StorageError,
+    DeadLetterFilter, DeadLetterState, DeadLetters, DeathReason, Intake, ParkedFilter, ParkingStore, StorageError,
 };
+use activelog_infrastructure::persistence::postgres::PgDatabase;
 use jiff::Timestamp;
 
-use crate::fixture::{bystander, database};
+use crate::fixture::{begin, bystander, database, id};
 
 /// 100,000 lanes with an event each, and as many dead letters; of three handlers, two names and a thousand subjects.
 const FILL: &str = "
@@ -22,31 +23,53 @@ const FILL: &str = "
         correlation_id, data)
         SELECT place + 100000, handler, group_name, 'dead', false, now(), now(), 'exhausted', attempts, first_failed_at,
         last_failed_at, error, gen_random_uuid(), name, version, source, subject, sequence, partition_key, time, content_type,
-        correlation_id, data FROM parked ORDER BY place;
-    ANALYZE parked_lanes; ANALYZE parked; ANALYZE dead_letters";
+        correlation_id, data FROM parked ORDER BY place";
 
-/// The bar of a first page is 100 ms; a machine that is busy with other tests gets several tries.
-#[expect(clippy::print_stderr, clippy::panic, reason = "a measurement is told, and one beyond its bar is a failure")]
-async fn at_once<T>(what: &str, operation: impl AsyncFn() -> Result<T, StorageError>) -> T {
-    const BAR: Duration = Duration::from_millis(100);
-    let mut best = Duration::MAX;
-    for _ in 0..10 {
+const LATER: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+/// What a first page may take.
+const PAGE: Duration = Duration::from_millis(100);
+
+/// What a statement may take that every event needs.
+const PROBE: Duration = Duration::from_millis(10);
+
+/// A machine that is busy with other tests gets several tries.
+async fn within<T>(bar: Duration, what: &str, operation: impl AsyncFn() -> Result<T, StorageError>) -> T {
+    let mut attempts = 20;
+    loop {
         let start = Instant::now();
         let answer = operation().await.unwrap();
-        best = best.min(start.elapsed());
-        if best < BAR {
-            eprintln!("{what}: {best:?}");
+        let took = start.elapsed();
+        if took < bar {
             return answer;
         }
+        attempts -= 1;
+        assert!(attempts > 0, "{what} takes {took:?}");
     }
-    panic!("{what} takes {best:?} at best");
 }
 
+async fn take_in(database: &PgDatabase) -> Result<Intake, StorageError> {
+    let mut unit = begin(database).await;
+    let intake = unit.inbox().record("handler-1", id(), "thing-1").await;
+    unit.rollback().await;
+    intake
+}
+
+/// Plans that were made while nothing had failed do not make everybody slow when much does, before the server has looked at the tables.
 #[tokio::test]
 #[ignore = "a measurement: run it on a quiet machine with `cargo test --test postgres much_that -- --ignored --nocapture`"]
-async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
+async fn much_that_failed_is_listed_counted_claimed_and_passed_at_once() {
     let Some((database, url)) = database().await else { return };
-    sqlx::raw_sql(FILL).execute(&mut bystander(&url).await).await.unwrap();
+    let mut filler = bystander(&url).await;
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut filler).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(take_in(&database).await.unwrap(), Intake::New);
+        assert!(ParkingStore::list(&database, &ParkedFilter::default(), None, 50).await.unwrap().items.is_empty());
+        assert!(database.claim(&["handler-1"], LATER, Duration::from_secs(60), 32).await.unwrap().is_empty());
+    }
+    sqlx::raw_sql(FILL).execute(&mut filler).await.unwrap();
+    let taken = within(PROBE, "taking an event", async || take_in(&database).await).await;
+    assert_eq!(taken, Intake::Behind, "its lane is there");
     let some = |text: &str| Some(text.to_owned());
 
     let all = DeadLetterFilter::default;
@@ -74,9 +97,9 @@ async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
         ),
     ];
     for (what, filter, count) in &filters {
-        at_once(what, async || DeadLetters::list(&database, filter, None, 50).await).await;
-        at_once(what, async || DeadLetters::list(&database, filter, Some(40), 50).await).await;
-        assert_eq!(at_once(what, async || DeadLetters::count(&database, filter).await).await, *count, "{what}");
+        within(PAGE, what, async || DeadLetters::list(&database, filter, None, 50).await).await;
+        within(PAGE, what, async || DeadLetters::list(&database, filter, Some(40), 50).await).await;
+        assert_eq!(within(PAGE, what, async || DeadLetters::count(&database, filter).await).await, *count, "{what}");
     }
 
     let all = ParkedFilter::default;
@@ -88,19 +111,18 @@ async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
         ("a subject's parked", ParkedFilter { subject: some("thing-7"), ..all() }),
     ];
     for (what, filter) in &filters {
-        at_once(what, async || ParkingStore::list(&database, filter, None, 50).await).await;
-        at_once(what, async || ParkingStore::list(&database, filter, Some(99_990), 50).await).await;
+        within(PAGE, what, async || ParkingStore::list(&database, filter, None, 50).await).await;
+        within(PAGE, what, async || ParkingStore::list(&database, filter, Some(99_990), 50).await).await;
     }
-    assert_eq!(at_once("depth", async || ParkingStore::depth(&database).await).await.events, 100_000);
+    assert_eq!(within(PAGE, "depth", async || ParkingStore::depth(&database).await).await.events, 100_000);
 
     let handlers = ["handler-0", "handler-1", "handler-2"];
-    let later: Timestamp = Timestamp::constant(4_102_444_800, 0);
     let lease = Duration::from_secs(60);
     for _ in 0..5 {
-        let lanes = at_once("claim", async || database.claim(&handlers, later, lease, 32).await).await;
+        let lanes = within(PAGE, "claim", async || database.claim(&handlers, LATER, lease, 32).await).await;
         assert_eq!(lanes.len(), 32);
-        at_once("renew", async || database.renew(&lanes, later).await).await;
-        at_once("events", async || database.events(&lanes[0], 64).await).await;
-        at_once("next due", async || database.next_due(&handlers).await).await;
+        within(PAGE, "renew", async || database.renew(&lanes, LATER).await).await;
+        within(PAGE, "events", async || database.events(&lanes[0], 64).await).await;
+        within(PAGE, "next due", async || database.next_due(&handlers).await).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Events of versions long left behind, and of versions not known yet: handlers see the newest version, whichever way an event comes, and
 //! what cannot be read waits among the dead letters.
 
-#![expect(clippy::expect_used, reason = "a set-up that fails has failed the test")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::VecDeque,

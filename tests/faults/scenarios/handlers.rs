@@ -45,7 +45,7 @@ async fn misbehave(setting: Setting, mut environment: Vec<(&'static str, String)
     let habits = Habits { tempers: tempers(), pause: 50..200, ..Habits::default() };
     let clients = stage.clients(setting.seed, &habits);
     let pace = Pace { between: 3_000..6_000, down: 0..500, faults: vec![Draw::Kill] };
-    let kills = Schedule::draw(setting.seed, Component::Worker, setting.times(3), &pace);
+    let kills = Schedule::draw(setting.seed, Component::Worker, setting.times(2), &pace);
     stage.suffer(&[kills]).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     if clients.acknowledged() < 50 {

@@ -69,7 +69,7 @@ pub(super) async fn database_back(setting: Setting) -> Result<(), String> {
     let mut stage = Stage::set(folder, database, &cast).await?;
     let mut random = fastrand::Rng::with_seed(setting.seed);
     let mut lives = Vec::new();
-    for round in 0..setting.times(4) {
+    for round in 0..setting.times(3) {
         lives.push(probe(&stage, &format!("{:x}-{round}-before", setting.seed)).await?);
         TALLY.fault(stage.database.name(), Component::Database, crate::schedule::Fault::Kill);
         stage.database.kill().await;

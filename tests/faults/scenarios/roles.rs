@@ -34,23 +34,23 @@ async fn ordeal(setting: Setting, cast: &Cast, pace: &Pace, times: usize, habits
 
 pub(super) async fn killed(setting: Setting) -> Result<(), String> {
     let pace = Pace { between: 300..2_500, down: 0..3_000, faults: vec![Draw::Kill] };
-    ordeal(setting, &Cast::of(APART), &pace, setting.times(8), &Habits::default()).await
+    ordeal(setting, &Cast::of(APART), &pace, setting.times(6), &Habits::default()).await
 }
 
 /// A killed `serve` leaves leases that the next one has to wait for, so some runs are long enough to get them.
 pub(super) async fn serve_killed(setting: Setting) -> Result<(), String> {
     let pace = Pace { between: 500..6_500, down: 0..2_000, faults: vec![Draw::Kill] };
-    ordeal(setting, &Cast::of(&[(Component::Serve, 1)]), &pace, setting.times(5), &Habits::default()).await
+    ordeal(setting, &Cast::of(&[(Component::Serve, 1)]), &pace, setting.times(4), &Habits::default()).await
 }
 
 pub(super) async fn frozen(setting: Setting) -> Result<(), String> {
     let pace = Pace { between: 500..3_000, down: 0..1, faults: vec![Draw::Freeze] };
-    ordeal(setting, &Cast::of(APART), &pace, setting.times(3), &Habits::default()).await
+    ordeal(setting, &Cast::of(APART), &pace, setting.times(2), &Habits::default()).await
 }
 
 pub(super) async fn stopped(setting: Setting) -> Result<(), String> {
     let pace = Pace { between: 500..2_500, down: 0..1_500, faults: vec![Draw::Terminate, Draw::TerminateTwice] };
-    ordeal(setting, &Cast::of(APART), &pace, setting.times(5), &Habits::default()).await
+    ordeal(setting, &Cast::of(APART), &pace, setting.times(4), &Habits::default()).await
 }
 
 /// Half of the requests are given up within milliseconds, while the API is killed under them.
@@ -72,7 +72,7 @@ pub(super) async fn acknowledged(setting: Setting) -> Result<(), String> {
     let mut stage = Stage::set(folder, database, &cast).await?;
     let clients = stage.clients(setting.seed, &Habits::default());
     let mut random = fastrand::Rng::with_seed(setting.seed);
-    for _ in 0..setting.times(4) {
+    for _ in 0..setting.times(3) {
         tokio::time::sleep(Duration::from_millis(random.u64(500..2_500))).await;
         stage.take_down(Component::Worker).await;
         let left = stage.database.number(FINISHED).await.map_err(|error| error.to_string())?;

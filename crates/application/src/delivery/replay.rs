@@ -69,6 +69,13 @@ pub enum ReplayError {
     Invocation(#[from] InvocationError),
 }
 
+impl ReplayError {
+    /// Whether it was not begun, because the handler is none whose events can be replayed.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::UnknownHandler { .. } | Self::NotAProjection { .. })
+    }
+}
+
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplayState {

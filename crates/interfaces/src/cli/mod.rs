@@ -13,6 +13,6 @@ mod terminal;
 pub use args::{
     Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand,
     EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
-    ParkedCommand, RemedyArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs,
-    ShowDeadLetterArgs, Source, TailArgs, TailFrom,
+    ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
+    ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };

@@ -11,13 +11,15 @@ use async_trait::async_trait;
 use super::ActivityChange;
 use crate::{
     activity::ports::Repositories,
-    delivery::{EventHandler, HandlerError, Received},
+    delivery::{EventHandler, HandlerError, Projection, Received},
     orchestrator::Step,
     ports::StorageError,
 };
 
 /// The kind of notification that tells of an achievement.
 pub const ACHIEVEMENT_UNLOCKED: &str = "achievement.unlocked";
+
+const NAME: &str = "achievements";
 
 /// Keeps achievements true to the user's present activities, whatever the order in which events of different activities
 /// arrive: takes back what is no longer earned, and tells the user of what they did not have before.
@@ -27,7 +29,7 @@ pub struct AchievementsHandler;
 #[async_trait]
 impl<E: ActivityChange> EventHandler<E, dyn Repositories> for AchievementsHandler {
     fn name(&self) -> &'static str {
-        "achievements"
+        NAME
     }
 
     async fn handle(
@@ -55,6 +57,18 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for AchievementsHandle
         let stored = achievements.list(change.user).await?;
         drop(achievements);
         settle(step, change.user, stored, &earned, !received.replayed).await.map_err(HandlerError::from)
+    }
+}
+
+/// Achievements themselves stay: they are settled by the first event of their user that comes again, and nobody is told of them twice.
+#[async_trait]
+impl Projection<dyn Repositories> for AchievementsHandler {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn clear(&self, limit: u32, step: &mut Step<'_, dyn Repositories>) -> Result<u64, StorageError> {
+        step.tx().achievements().clear_efforts(limit).await
     }
 }
 

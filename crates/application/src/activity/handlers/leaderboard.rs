@@ -3,9 +3,12 @@ use async_trait::async_trait;
 use super::ActivityChange;
 use crate::{
     activity::{ports::Repositories, projections::boards_of},
-    delivery::{EventHandler, HandlerError, Received},
+    delivery::{EventHandler, HandlerError, Projection, Received},
     orchestrator::Step,
+    ports::StorageError,
 };
+
+const NAME: &str = "leaderboard";
 
 /// Keeps the leaderboards of the week and the month, of all types and of the activity's own.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,7 +17,7 @@ pub struct LeaderboardHandler;
 #[async_trait]
 impl<E: ActivityChange> EventHandler<E, dyn Repositories> for LeaderboardHandler {
     fn name(&self) -> &'static str {
-        "leaderboard"
+        NAME
     }
 
     async fn handle(
@@ -31,6 +34,17 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for LeaderboardHandler
             step.tx().leaderboards().add(change.user, &changes).await?;
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Projection<dyn Repositories> for LeaderboardHandler {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn clear(&self, limit: u32, step: &mut Step<'_, dyn Repositories>) -> Result<u64, StorageError> {
+        step.tx().leaderboards().clear(limit).await
     }
 }
 

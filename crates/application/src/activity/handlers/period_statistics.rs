@@ -3,9 +3,12 @@ use async_trait::async_trait;
 use super::ActivityChange;
 use crate::{
     activity::{ports::Repositories, projections::periods_of},
-    delivery::{EventHandler, HandlerError, Received},
+    delivery::{EventHandler, HandlerError, Projection, Received},
     orchestrator::Step,
+    ports::StorageError,
 };
+
+const NAME: &str = "period-statistics";
 
 /// Keeps weekly and monthly figures: adds what an activity contributes, subtracts what it no longer does.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,7 +17,7 @@ pub struct PeriodStatisticsHandler;
 #[async_trait]
 impl<E: ActivityChange> EventHandler<E, dyn Repositories> for PeriodStatisticsHandler {
     fn name(&self) -> &'static str {
-        "period-statistics"
+        NAME
     }
 
     async fn handle(
@@ -29,6 +32,17 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for PeriodStatisticsHa
             step.tx().period_statistics().add(change.user, &changes).await?;
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Projection<dyn Repositories> for PeriodStatisticsHandler {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn clear(&self, limit: u32, step: &mut Step<'_, dyn Repositories>) -> Result<u64, StorageError> {
+        step.tx().period_statistics().clear(limit).await
     }
 }
 

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use activelog_domain::activity::{ActivityCreated, ActivityDeleted, ActivityUpdated};
 
 use super::{AchievementsHandler, LeaderboardHandler, PeriodStatisticsHandler};
-use crate::{activity::ports::Repositories, delivery::EventHandler, delivery::Router};
+use crate::{
+    activity::ports::Repositories,
+    delivery::{EventHandler, Projection, Router},
+};
 
 /// Registers every handler of the activity log.
 #[must_use]
@@ -11,6 +14,12 @@ pub fn register(router: Router<dyn Repositories>) -> Router<dyn Repositories> {
     let router = on_every_change(router, PeriodStatisticsHandler);
     let router = on_every_change(router, AchievementsHandler);
     on_every_change(router, LeaderboardHandler)
+}
+
+/// The handlers whose events can be replayed.
+#[must_use]
+pub fn projections() -> Vec<Arc<dyn Projection<dyn Repositories>>> {
+    vec![Arc::new(PeriodStatisticsHandler), Arc::new(AchievementsHandler), Arc::new(LeaderboardHandler)]
 }
 
 /// Registers a handler for everything that can happen to an activity.

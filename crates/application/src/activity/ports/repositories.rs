@@ -93,6 +93,9 @@ pub trait NotificationRepository: Send {
 pub trait PeriodStatisticsRepository: Send {
     /// Adds to the figures of these periods, in one statement where the store can. Entries that are zero afterwards are removed.
     async fn add(&mut self, user: UserId, changes: &[(Period, Date, Figures)]) -> Result<(), StorageError>;
+
+    /// Removes up to `limit` entries, whoever they belong to. Answers how many; 0 when none is left.
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError>;
 }
 
 /// Achievements, a projection with its own copy of what it needs of activities.
@@ -118,6 +121,10 @@ pub trait AchievementRepository: Send {
 
     /// Takes an achievement back.
     async fn remove(&mut self, user: UserId, achievement: &Achievement) -> Result<(), StorageError>;
+
+    /// Forgets up to `limit` efforts, whoever made them. Answers how many; 0 when none is left. Achievements stay as they are until
+    /// they are settled by the efforts that are put afterwards.
+    async fn clear_efforts(&mut self, limit: u32) -> Result<u64, StorageError>;
 }
 
 /// Leaderboards, a projection that adds up like the period figures.
@@ -126,4 +133,7 @@ pub trait LeaderboardRepository: Send {
     /// Adds to the user's figures on these boards, in one statement where the store can. Entries that are zero afterwards are
     /// removed.
     async fn add(&mut self, user: UserId, changes: &[(Board, Figures)]) -> Result<(), StorageError>;
+
+    /// Removes up to `limit` entries, of whatever user and board. Answers how many; 0 when none is left.
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError>;
 }

@@ -26,7 +26,7 @@ use crate::{
 ///   is **cautious**: among the first events that come are those that were being handled when that run ended. Until it has seen enough of them,
 ///   events are marked, and handled one at a time, so that the mark which is left by another crash is of the event that caused it. The more
 ///   runs have ended so in the last minutes, the longer it is cautious.
-/// - Parked events are always marked. One that has a mark left is tried alone.
+/// - Parked events are always marked. One that has a mark left is tried alone, and not in the first seconds of a run.
 /// - An event with as many marks as its handler's [`FailurePolicy::crashes`] is not given to it any more: it becomes a dead letter.
 ///
 /// Killing a worker from outside leaves at most one mark of an innocent event per kill, and the next attempt that answers erases it.
@@ -48,6 +48,10 @@ struct Guard {
 
 /// An event that ends the process may come after others that were waiting before it, so the window grows with every run that has ended early.
 const WINDOW_GROWTH: u64 = 4;
+
+/// How long a run has to last before an event with a mark is tried. Runs that are killed from outside again and again, within moments of
+/// their start, would otherwise blame whichever event comes first.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// How many runs the window grows with.
 const RUNS_MAX: u32 = 4;
@@ -171,25 +175,22 @@ impl Invocation for Marked {
     }
 
     async fn invoke(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
-        match entry {
-            Entry::Delivered if !self.guard.is_cautious() => self.inner.invoke(event, entry).await,
-            Entry::Delivered => {
-                let _alone = self.alone.lock().await;
-                let outcome = self.marked(event, entry).await;
-                if matches!(
-                    outcome,
-                    Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_))
-                ) {
-                    self.guard.seen();
-                }
-                outcome
-            }
-            Entry::Parked { .. } | Entry::Replayed => {
-                let suspect = self.left(event).await? > 0;
-                let _alone = if suspect { Some(self.alone.lock().await) } else { None };
-                self.marked(event, entry).await
-            }
+        let delivered = *entry == Entry::Delivered;
+        if delivered && !self.guard.is_cautious() {
+            return self.inner.invoke(event, entry).await;
         }
+        let suspect = self.left(event).await? > 0;
+        if suspect {
+            tokio::time::sleep_until(self.guard.0.began + SETTLED_AFTER).await;
+        }
+        let _alone = if suspect || delivered { Some(self.alone.lock().await) } else { None };
+        let outcome = self.marked(event, entry).await;
+        let answered =
+            matches!(outcome, Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_)));
+        if delivered && answered {
+            self.guard.seen();
+        }
+        outcome
     }
 }
 

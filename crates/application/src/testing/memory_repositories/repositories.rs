@@ -113,6 +113,15 @@ impl PeriodStatisticsRepository for Access<'_> {
         periods.retain(|_, figures| !figures.is_zero());
         Ok(())
     }
+
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let periods = &mut self.write("clear period statistics")?.periods;
+        let mut cleared = 0;
+        while cleared < u64::from(limit) && periods.pop_first().is_some() {
+            cleared += 1;
+        }
+        Ok(cleared)
+    }
 }
 
 #[async_trait]
@@ -153,6 +162,17 @@ impl AchievementRepository for Access<'_> {
         self.write("remove achievement")?.achievements.entry(user).or_default().remove(achievement);
         Ok(())
     }
+
+    async fn clear_efforts(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let efforts = &mut self.write("clear efforts")?.efforts;
+        let mut cleared = 0;
+        for own in efforts.values_mut() {
+            while cleared < u64::from(limit) && own.pop_first().is_some() {
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
+    }
 }
 
 #[async_trait]
@@ -166,5 +186,16 @@ impl LeaderboardRepository for Access<'_> {
             users.retain(|_, figures| !figures.is_zero());
         }
         Ok(())
+    }
+
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let boards = &mut self.write("clear leaderboards")?.leaderboards;
+        let mut cleared = 0;
+        for users in boards.values_mut() {
+            while cleared < u64::from(limit) && users.pop_first().is_some() {
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
     }
 }

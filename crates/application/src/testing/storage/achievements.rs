@@ -19,6 +19,7 @@ cases!("achievements":
     milestones_are_those_of_all_efforts,
     milestones_follow_replaced_and_removed_efforts,
     the_lock_keeps_others_out_until_the_end,
+    efforts_are_cleared_some_at_a_time,
 );
 
 async fn a_stored_achievement_replaces_the_one_of_its_code(storage: Storage) -> Checked {
@@ -167,5 +168,37 @@ async fn the_lock_keeps_others_out_until_the_end(storage: Storage) -> Checked {
     }
     let counted = storage.queries.achievements(user).await?.first().and_then(|e| e.distance_metres);
     ensure_eq!(counted, Some(32), "counted under the lock");
+    Ok(())
+}
+
+async fn efforts_are_cleared_some_at_a_time(storage: Storage) -> Checked {
+    let users = [any_user(), any_user()];
+    let effort = || -> Checked<Effort> {
+        Ok(Effort { activity_id: any_id(), activity_type: kind("run")?, date: at(1), distance_metres: Some(5_000) })
+    };
+    let first = Earned {
+        achievement: Achievement::FirstActivity,
+        activity_id: any_id(),
+        achieved_at: at(1),
+        distance_metres: None,
+    };
+    let mut uow = storage.begin().await?;
+    for user in users {
+        uow.achievements().put_effort(user, &effort()?).await?;
+        uow.achievements().put_effort(user, &effort()?).await?;
+        uow.achievements().put(user, &first).await?;
+    }
+    uow.commit().await?;
+    for expected in [3, 1, 0] {
+        let mut uow = storage.begin().await?;
+        ensure_eq!(uow.achievements().clear_efforts(3).await?, expected, "efforts that were forgotten");
+        uow.commit().await?;
+    }
+    let mut uow = storage.begin().await?;
+    for user in users {
+        ensure_eq!(uow.achievements().milestones(user).await?, Milestones::default(), "what follows from no efforts");
+        ensure_eq!(uow.achievements().list(user).await?, vec![first.clone()], "achievements are not efforts");
+    }
+    uow.commit().await?;
     Ok(())
 }

@@ -17,6 +17,7 @@ cases!("leaderboards":
     pages_go_on_after_a_rank,
     boards_are_apart,
     changes_add_up_and_zeros_are_removed,
+    they_are_cleared_some_at_a_time,
 );
 
 fn user(n: u128) -> UserId {
@@ -112,6 +113,23 @@ async fn changes_add_up_and_zeros_are_removed(storage: Storage) -> Checked {
     add(&storage, user(1), &[(week(), -one - one), (run.clone(), -one)]).await?;
     for board in [week(), run] {
         ensure_eq!(storage.queries.leaderboard(&board, 0, 10).await?, vec![], "{board:?} after taking back all");
+    }
+    Ok(())
+}
+
+async fn they_are_cleared_some_at_a_time(storage: Storage) -> Checked {
+    let one = figures(1, 30, 5_000, 300);
+    let run = Board { activity_type: Some(kind("run")?), ..week() };
+    for n in 1..=2 {
+        add(&storage, user(n), &[(week(), one), (run.clone(), one)]).await?;
+    }
+    for expected in [3, 1, 0] {
+        let mut uow = storage.begin().await?;
+        ensure_eq!(uow.leaderboards().clear(3).await?, expected, "entries that were removed");
+        uow.commit().await?;
+    }
+    for board in [week(), run] {
+        ensure_eq!(storage.queries.leaderboard(&board, 0, 10).await?, vec![], "{board:?} afterwards");
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ cases!("period statistics":
     entries_that_are_zero_are_removed,
     the_order_of_changes_does_not_matter,
     the_latest_come_first,
+    they_are_cleared_some_at_a_time,
 );
 
 const WEEK: Date = date(2026, 3, 9);
@@ -101,5 +102,25 @@ async fn the_latest_come_first(storage: Storage) -> Checked {
     let found = storage.queries.periods(user, Some(Period::Month), 3).await?;
     let expected = [date(2026, 2, 1), date(2026, 1, 1), date(2025, 12, 1)];
     ensure_eq!(found.iter().map(|p| p.start).collect::<Vec<_>>(), expected.to_vec(), "the latest three");
+    Ok(())
+}
+
+async fn they_are_cleared_some_at_a_time(storage: Storage) -> Checked {
+    let (user, other) = (any_user(), any_user());
+    let one = figures(1, 30, 5_000, 300);
+    for user in [user, other] {
+        add(&storage, user, &[(Period::Week, WEEK, one), (Period::Month, MONTH, one)]).await?;
+    }
+    for expected in [3, 1, 0] {
+        let mut uow = storage.begin().await?;
+        ensure_eq!(uow.period_statistics().clear(3).await?, expected, "entries that were removed");
+        uow.commit().await?;
+    }
+    for user in [user, other] {
+        ensure_eq!(storage.queries.periods(user, None, 10).await?, vec![], "what is left");
+    }
+    add(&storage, user, &[(Period::Week, WEEK, one)]).await?;
+    let again = vec![entry(Period::Week, WEEK, one)];
+    ensure_eq!(storage.queries.periods(user, None, 10).await?, again, "figures begin anew");
     Ok(())
 }

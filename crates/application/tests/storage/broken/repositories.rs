@@ -172,6 +172,10 @@ impl PeriodStatisticsRepository for SameChangeOnce<'_> {
         once.dedup_by_key(|(period, start, _)| (*period, *start));
         self.0.add(user, &once).await
     }
+
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError> {
+        self.0.clear(limit).await
+    }
 }
 
 pub(super) struct HundredthForgotten<'a>(pub(super) Box<dyn AchievementRepository + 'a>);
@@ -204,5 +208,9 @@ impl AchievementRepository for HundredthForgotten<'_> {
 
     async fn remove(&mut self, user: UserId, achievement: &Achievement) -> Result<(), StorageError> {
         self.0.remove(user, achievement).await
+    }
+
+    async fn clear_efforts(&mut self, limit: u32) -> Result<u64, StorageError> {
+        self.0.clear_efforts(limit).await
     }
 }

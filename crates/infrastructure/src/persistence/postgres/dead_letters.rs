@@ -1,4 +1,4 @@
-use activelog_application::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Listed, StorageError};
+use activelog_application::ports::{DeadLetter, DeadLetterFilter, DeadLetters, Listed, StorageError, StorageErrorKind};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -10,9 +10,12 @@ use super::{
     failure_rows::{dead_letter, dead_letter_columns},
     parked_lanes::{commit, keep_lane, lock_lane, remove_if_idle},
     rows::Columns,
-    session::Session,
+    session::{Session, planned_anew},
 };
 use crate::persistence::failures::{listed, page_size, reason_name, state_name};
+
+/// How often a transaction is tried in which others were in the way.
+const ATTEMPTS: usize = 3;
 
 /// Changes the state of dead letter `$1` to `$2` at `$3` if it is dead, and answers its lane and whether that waited for it. The lock makes
 /// the second of two who do so wait for the first.
@@ -52,7 +55,7 @@ impl DeadLetters for PgDatabase {
             query.push(" AND id < ").push_bind(before);
         }
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(page_size(limit)) + 1);
-        let rows = self.reader(OPERATION).await?.rows(OPERATION, query.build()).await?;
+        let rows = self.reader(OPERATION).await?.rows(OPERATION, query.build().persistent(false)).await?;
         let letters = rows.iter().map(|row| dead_letter(row, OPERATION)).collect::<Result<_, _>>()?;
         Ok(listed(letters, limit, |letter: &DeadLetter| letter.id))
     }
@@ -70,7 +73,7 @@ impl DeadLetters for PgDatabase {
             query.push(" AND id > ").push_bind(after);
         }
         query.push(" ORDER BY id LIMIT ").push_bind(i64::from(page_size(limit)));
-        let rows = self.reader(OPERATION).await?.rows(OPERATION, query.build()).await?;
+        let rows = self.reader(OPERATION).await?.rows(OPERATION, query.build().persistent(false)).await?;
         rows.iter().map(|row| dead_letter(row, OPERATION)).collect()
     }
 
@@ -86,11 +89,32 @@ impl DeadLetters for PgDatabase {
         const OPERATION: &str = "count dead letters";
         let mut query = filtered("SELECT count(*) FROM (SELECT FROM dead_letters WHERE TRUE", filter);
         query.push(" LIMIT 1000000) AS counted");
-        let row = self.reader(OPERATION).await?.one(OPERATION, query.build()).await?;
+        let row = self.reader(OPERATION).await?.one(OPERATION, query.build().persistent(false)).await?;
         Columns::of(&row, OPERATION).unsigned()
     }
 
     async fn replay(&self, id: i64) -> Result<bool, StorageError> {
+        again(|| self.try_replay(id)).await
+    }
+
+    async fn discard(&self, id: i64) -> Result<bool, StorageError> {
+        again(|| self.try_discard(id)).await
+    }
+
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "prune dead letters";
+        let query = planned_anew(
+            "DELETE FROM dead_letters WHERE id = ANY(ARRAY(SELECT id FROM dead_letters \
+             WHERE state IN ('replayed', 'discarded') AND changed_at < $1 ORDER BY changed_at LIMIT $2)) \
+             AND state IN ('replayed', 'discarded')",
+        );
+        let query = query.bind(before.to_sqlx()).bind(i64::from(limit));
+        self.system(OPERATION).await?.execute(OPERATION, query).await
+    }
+}
+
+impl PgDatabase {
+    async fn try_replay(&self, id: i64) -> Result<bool, StorageError> {
         const OPERATION: &str = "replay dead letter";
         let now = self.shared.clock.now();
         let mut session = self.system_transaction(OPERATION).await?;
@@ -100,17 +124,17 @@ impl DeadLetters for PgDatabase {
         };
         keep_lane(&mut session, OPERATION, &grave.handler, &grave.key, now).await?;
         // A lane that is due and waits for nobody is left alone: its row may be locked for as long as a handler works.
-        let due = sqlx::query(
+        let due = planned_anew(
             "UPDATE parked_lanes SET due_at = least(due_at, $3), holders = holders - $4 \
              WHERE handler = $1 AND partition_key = $2 AND (due_at > $3 OR $4 > 0)",
         );
         let due = due.bind(&grave.handler).bind(&grave.key).bind(now.to_sqlx()).bind(i32::from(grave.holds));
         session.execute(OPERATION, due).await?;
-        session.execute(OPERATION, sqlx::query(PARK_AGAIN).bind(id).bind(now.to_sqlx())).await?;
+        session.execute(OPERATION, planned_anew(PARK_AGAIN).bind(id).bind(now.to_sqlx())).await?;
         commit(session, OPERATION).await.map(|()| true)
     }
 
-    async fn discard(&self, id: i64) -> Result<bool, StorageError> {
+    async fn try_discard(&self, id: i64) -> Result<bool, StorageError> {
         const OPERATION: &str = "discard dead letter";
         let mut session = self.system_transaction(OPERATION).await?;
         let now = self.shared.clock.now();
@@ -128,16 +152,19 @@ impl DeadLetters for PgDatabase {
         }
         commit(session, OPERATION).await.map(|()| true)
     }
+}
 
-    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StorageError> {
-        const OPERATION: &str = "prune dead letters";
-        let query = sqlx::query(
-            "DELETE FROM dead_letters WHERE id = ANY(ARRAY(SELECT id FROM dead_letters \
-             WHERE state IN ('replayed', 'discarded') AND changed_at < $1 ORDER BY changed_at LIMIT $2)) \
-             AND state IN ('replayed', 'discarded')",
-        );
-        let query = query.bind(before.to_sqlx()).bind(i64::from(limit));
-        self.system(OPERATION).await?.execute(OPERATION, query).await
+/// Runs a transaction that two operators may begin for letters of one lane at once, and that may then be in each other's way.
+async fn again<F>(transaction: impl Fn() -> F + Send) -> Result<bool, StorageError>
+where
+    F: Future<Output = Result<bool, StorageError>> + Send,
+{
+    let mut attempts = ATTEMPTS;
+    loop {
+        match transaction().await {
+            Err(error) if error.kind == StorageErrorKind::Contention && attempts > 1 => attempts -= 1,
+            outcome => return outcome,
+        }
     }
 }
 
@@ -149,7 +176,7 @@ async fn settle(
     state: &'static str,
     now: Timestamp,
 ) -> Result<Option<Grave>, StorageError> {
-    let query = sqlx::query(SETTLE).bind(id).bind(state).bind(now.to_sqlx());
+    let query = planned_anew(SETTLE).bind(id).bind(state).bind(now.to_sqlx());
     let Some(row) = session.row(operation, query).await? else { return Ok(None) };
     let mut columns = Columns::of(&row, operation);
     Ok(Some(Grave { handler: columns.take()?, key: columns.take()?, holds: columns.take()? }))

@@ -4,7 +4,11 @@ use activelog_application::ports::{ClaimedLane, StorageError, StorageErrorKind};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{database::PgDatabase, rows::Columns, session::PgQuery};
+use super::{
+    database::PgDatabase,
+    rows::Columns,
+    session::{PgQuery, planned_anew},
+};
 
 /// Claims up to `$4` lanes of handlers `$1` that are due at `$2`, until `$3`. The oldest of each handler come from the index, however many are
 /// parked; those that others are about to claim, or take events off, are passed over.
@@ -50,7 +54,7 @@ impl PgDatabase {
         const OPERATION: &str = "claim lanes";
         let until = now.checked_add(lease);
         let until = until.map_err(|error| StorageError::new(StorageErrorKind::Other, OPERATION, error))?;
-        let query = sqlx::query(CLAIM)
+        let query = planned_anew(CLAIM)
             .bind(distinct(handlers))
             .bind(now.to_sqlx())
             .bind(until.to_sqlx())
@@ -67,7 +71,7 @@ impl PgDatabase {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
-        let query = sqlx::query(RENEW)
+        let query = planned_anew(RENEW)
             .bind(lanes.iter().map(|lane| lane.handler.as_str()).collect::<Vec<_>>())
             .bind(lanes.iter().map(|lane| lane.key.as_str()).collect::<Vec<_>>())
             .bind(lanes.iter().map(|lane| lane.epoch).collect::<Vec<_>>())
@@ -88,7 +92,7 @@ impl PgDatabase {
     /// See [`ParkingStore::next_due`](activelog_application::ports::ParkingStore::next_due).
     pub(super) async fn next_due_lane(&self, handlers: &[&str]) -> Result<Option<Timestamp>, StorageError> {
         const OPERATION: &str = "look for the next due lane";
-        let query = sqlx::query(NEXT_DUE).bind(distinct(handlers));
+        let query = planned_anew(NEXT_DUE).bind(distinct(handlers));
         let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
         Columns::of(&row, OPERATION).instant_or_null()
     }

@@ -5,7 +5,12 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::SqlSafeStr;
 
-use super::{database::PgDatabase, error::storage_error, rows::Columns, session::Session};
+use super::{
+    database::PgDatabase,
+    error::storage_error,
+    rows::Columns,
+    session::{Session, planned_anew},
+};
 
 // How lanes are kept from changing under those who use them, at READ COMMITTED:
 //
@@ -75,7 +80,7 @@ pub(super) async fn remove_if_idle(
     handler: &str,
     key: &str,
 ) -> Result<(), StorageError> {
-    let delete = sqlx::query(
+    let delete = planned_anew(
         "DELETE FROM parked_lanes WHERE handler = $1 AND partition_key = $2 AND holders = 0 AND claimed_until IS NULL \
          AND NOT EXISTS (SELECT FROM parked WHERE handler = $1 AND partition_key = $2)",
     );

@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{postgres::PgRow, types::Json};
 use tokio::time::Instant;
 
-use super::{database::PgDatabase, rows::Columns};
+use super::{database::PgDatabase, rows::Columns, session::planned_anew};
 
 const BEGIN: &str = "begin replay";
 
@@ -63,7 +63,7 @@ impl Replays for PgDatabase {
 
     async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
         const OPERATION: &str = "forget inbox";
-        let query = sqlx::query(FORGET).bind(handler).bind(i64::from(limit));
+        let query = planned_anew(FORGET).bind(handler).bind(i64::from(limit));
         self.system(OPERATION).await?.execute(OPERATION, query).await
     }
 

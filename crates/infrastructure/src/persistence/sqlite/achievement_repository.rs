@@ -179,4 +179,12 @@ impl AchievementRepository for SqliteAchievementRepository<'_> {
             .bind(achievement.code());
         self.unit.execute(delete).await.map(drop)
     }
+
+    async fn clear_efforts(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let delete = Statement::new(
+            "clear efforts",
+            "DELETE FROM efforts WHERE (user_id, activity_id) IN (SELECT user_id, activity_id FROM efforts LIMIT ?)",
+        );
+        self.unit.execute(delete.bind(limit)).await
+    }
 }

@@ -50,4 +50,12 @@ impl LeaderboardRepository for SqliteLeaderboardRepository<'_> {
         }
         Ok(())
     }
+
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let delete = Statement::new(
+            "clear leaderboards",
+            "DELETE FROM leaderboard WHERE (period, start, activity_type, user_id) IN (SELECT period, start, activity_type, user_id FROM leaderboard LIMIT ?)",
+        );
+        self.unit.execute(delete.bind(limit)).await
+    }
 }

@@ -46,4 +46,12 @@ impl PeriodStatisticsRepository for SqlitePeriodStatisticsRepository<'_> {
         );
         self.unit.execute(delete.bind(user.0)).await.map(drop)
     }
+
+    async fn clear(&mut self, limit: u32) -> Result<u64, StorageError> {
+        let delete = Statement::new(
+            "clear period statistics",
+            "DELETE FROM period_statistics WHERE (user_id, period, start) IN (SELECT user_id, period, start FROM period_statistics LIMIT ?)",
+        );
+        self.unit.execute(delete.bind(limit)).await
+    }
 }

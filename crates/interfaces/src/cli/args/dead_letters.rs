@@ -199,6 +199,7 @@ fn state(text: &str) -> Result<DeadLetterState, &'static str> {
     selection::state(text).ok_or(selection::STATE_RULE)
 }
 
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
+/// An instant, or a day.
+pub(super) fn instant(text: &str) -> Result<Timestamp, &'static str> {
     selection::instant(text).ok_or(selection::INSTANT_RULE)
 }

@@ -1,7 +1,7 @@
 use activelog_application::ports::EventPattern;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OutputFormat, ScheduledArgs};
+use super::{OutputFormat, ReplayArgs, ScheduledArgs, replay};
 
 /// Arguments of `events`.
 #[derive(Debug, Clone, Args)]
@@ -21,6 +21,10 @@ Examples:
   activelog events tail --follow --type 'activity.*'
   activelog events tail --from beginning --limit 10 --output json")]
     Tail(TailArgs),
+
+    /// Make what a handler has made anew from the journal, while everything else goes on
+    #[command(after_help = replay::AFTER_HELP)]
+    Replay(ReplayArgs),
 
     /// Look at events that wait for their time, or take them off the schedule
     Scheduled(ScheduledArgs),

@@ -6,6 +6,7 @@ mod events;
 mod global;
 mod import;
 mod parked;
+mod replay;
 mod root;
 mod scheduled;
 
@@ -17,5 +18,6 @@ pub use events::{EventsArgs, EventsCommand, TailArgs, TailFrom};
 pub use global::GlobalFlags;
 pub use import::{ImportArgs, Source};
 pub use parked::{ListParkedArgs, ParkedArgs, ParkedCommand};
+pub use replay::ReplayArgs;
 pub use root::{Cli, Command, CompletionsArgs, OutputFormat, RoleArgs};
 pub use scheduled::{ScheduledArgs, ScheduledCancelArgs, ScheduledCommand, ScheduledListArgs};

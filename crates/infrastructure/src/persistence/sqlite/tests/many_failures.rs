@@ -12,12 +12,12 @@ use super::support::Scratch;
 const FILL: &str = "
     BEGIN;
     WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 100000)
-    INSERT INTO parked_lanes (handler, partition_key, due_at) SELECT 'handler-' || n % 3, 'thing-' || n, 1000000 - n FROM s;
+    INSERT INTO parked_lanes (handler, partition_key, due_at) SELECT 'handler-' || (n % 3), 'thing-' || n, 1000000 - n FROM s;
     WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 100000)
     INSERT INTO parked (handler, group_name, parked_at, attempts, first_failed_at, last_failed_at, error, event_id, name, version,
         source, subject, sequence, partition_key, time, content_type, correlation_id, data)
-        SELECT 'handler-' || n % 3, 'group', 1, 3, 1, 1, 'no route to host', randomblob(16),
-        CASE WHEN n % 2 = 0 THEN 'thing.happened' ELSE 'thing.changed' END, 1, '/test', 'thing-' || n % 1000, n,
+        SELECT 'handler-' || (n % 3), 'group', 1, 3, 1, 1, 'no route to host', randomblob(16),
+        CASE WHEN n % 2 = 0 THEN 'thing.happened' ELSE 'thing.changed' END, 1, '/test', 'thing-' || (n % 1000), n,
         'thing-' || n, 1, 'application/json', randomblob(16), randomblob(500) FROM s;
     INSERT INTO dead_letters (place, handler, group_name, state, holds, died_at, changed_at, reason, attempts, first_failed_at,
         last_failed_at, error, event_id, name, version, source, subject, sequence, partition_key, time, content_type,
@@ -27,23 +27,26 @@ const FILL: &str = "
         correlation_id, data FROM parked ORDER BY place;
     COMMIT";
 
-/// The bar of a first page is 100 ms; a machine that is busy with other tests gets several tries.
-async fn at_once<T>(what: &str, operation: impl AsyncFn() -> Result<T, StorageError>) -> T {
-    const BAR: Duration = Duration::from_millis(100);
-    let mut best = Duration::MAX;
-    for _ in 0..10 {
+/// What a first page may take.
+const PAGE: Duration = Duration::from_millis(100);
+
+/// A machine that is busy with other tests gets several tries.
+async fn within<T>(bar: Duration, what: &str, operation: impl AsyncFn() -> Result<T, StorageError>) -> T {
+    let mut attempts = 20;
+    loop {
         let start = Instant::now();
         let answer = operation().await.expect("an answer");
-        best = best.min(start.elapsed());
-        if best < BAR {
-            eprintln!("{what}: {best:?}");
+        let took = start.elapsed();
+        if took < bar {
             return answer;
         }
+        attempts -= 1;
+        assert!(attempts > 0, "{what} takes {took:?}");
     }
-    panic!("{what} takes {best:?} at best");
 }
 
 #[tokio::test]
+#[ignore = "a measurement: run it on a quiet machine with `--ignored --nocapture`"]
 async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
     let scratch = Scratch::new().await;
     let file = SqliteConnectOptions::new().filename(scratch.folder.path().join("data/activelog.db"));
@@ -77,9 +80,9 @@ async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
         ),
     ];
     for (what, filter, count) in &filters {
-        at_once(what, async || DeadLetters::list(database, filter, None, 50).await).await;
-        at_once(what, async || DeadLetters::list(database, filter, Some(40), 50).await).await;
-        assert_eq!(at_once(what, async || DeadLetters::count(database, filter).await).await, *count, "{what}");
+        within(PAGE, what, async || DeadLetters::list(database, filter, None, 50).await).await;
+        within(PAGE, what, async || DeadLetters::list(database, filter, Some(40), 50).await).await;
+        assert_eq!(within(PAGE, what, async || DeadLetters::count(database, filter).await).await, *count, "{what}");
     }
 
     let all = ParkedFilter::default;
@@ -91,19 +94,19 @@ async fn much_that_failed_is_listed_counted_and_claimed_at_once() {
         ("a subject's parked", ParkedFilter { subject: some("thing-7"), ..all() }),
     ];
     for (what, filter) in &filters {
-        at_once(what, async || ParkingStore::list(database, filter, None, 50).await).await;
-        at_once(what, async || ParkingStore::list(database, filter, Some(99_990), 50).await).await;
+        within(PAGE, what, async || ParkingStore::list(database, filter, None, 50).await).await;
+        within(PAGE, what, async || ParkingStore::list(database, filter, Some(99_990), 50).await).await;
     }
-    assert_eq!(at_once("depth", async || ParkingStore::depth(database).await).await.events, 100_000);
+    assert_eq!(within(PAGE, "depth", async || ParkingStore::depth(database).await).await.events, 100_000);
 
     let handlers = ["handler-0", "handler-1", "handler-2"];
     let later: Timestamp = Timestamp::constant(4_102_444_800, 0);
     let lease = Duration::from_secs(60);
     for _ in 0..5 {
-        let lanes = at_once("claim", async || database.claim(&handlers, later, lease, 32).await).await;
+        let lanes = within(PAGE, "claim", async || database.claim(&handlers, later, lease, 32).await).await;
         assert_eq!(lanes.len(), 32);
-        at_once("renew", async || database.renew(&lanes, later).await).await;
-        at_once("events", async || database.events(&lanes[0], 64).await).await;
-        at_once("next due", async || database.next_due(&handlers).await).await;
+        within(PAGE, "renew", async || database.renew(&lanes, later).await).await;
+        within(PAGE, "events", async || database.events(&lanes[0], 64).await).await;
+        within(PAGE, "next due", async || database.next_due(&handlers).await).await;
     }
 }
