@@ -2,16 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use activelog_application::ports::{Delivery, DeliveryStream, Settle, SettleError};
+use activelog_application::ports::{
+    BrokerHealth, Delivery, DeliveryStream, EventPublisher, PublishError, PublishErrorKind, Settle, SettleError,
+};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
-use crate::chance::Chance;
+use crate::{chance::Chance, process::Process};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Slot {
@@ -29,7 +34,7 @@ struct State {
 
 pub(crate) struct Broker {
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
+    changed: Notify,
     chance: Arc<Chance>,
     prefetch: usize,
     ack_first: bool,
@@ -37,48 +42,57 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn new(chance: Arc<Chance>, ack_first: bool) -> Arc<Self> {
-        let prefetch = usize::try_from(1 + chance.below(5)).expect("small");
-        Arc::new(Self { state: Mutex::default(), changed: watch::Sender::default(), chance, prefetch, ack_first })
+        let prefetch = 1 + chance.index(5);
+        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), chance, prefetch, ack_first })
     }
 
-    pub(crate) fn publish(&self, event: EventEnvelope) {
-        let key = event.partition_key.clone();
-        let slot = (event, Slot::Ready(Instant::now()));
-        self.state.lock().expect("not poisoned").keys.entry(key).or_default().push(slot);
-        self.ring();
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
     }
 
-    pub(crate) fn stream(self: &Arc<Self>) -> Box<dyn DeliveryStream> {
-        let mut state = self.state.lock().expect("not poisoned");
+    /// A stream of a process, and its number.
+    pub(crate) fn stream(self: &Arc<Self>, process: &Arc<Process>) -> (Box<dyn DeliveryStream>, u64) {
+        let mut state = self.state();
         state.streams += 1;
-        Box::new(Stream { id: state.streams, broker: self.clone() })
+        let id = state.streams;
+        (Box::new(Stream { id, broker: self.clone(), process: process.clone() }), id)
     }
 
     pub(crate) fn all_acked(&self) -> bool {
-        self.state.lock().expect("not poisoned").keys.values().flatten().all(|(_, slot)| *slot == Slot::Acked)
+        self.state().keys.values().flatten().all(|(_, slot)| *slot == Slot::Acked)
     }
 
-    fn ring(&self) {
-        self.changed.send_modify(|n| *n += 1);
+    /// Takes everything back that a stream has: it has not been heard of for too long.
+    pub(crate) fn revoke(&self, id: u64) {
+        self.change(|slot| matches!(slot, Slot::Out { stream, .. } if stream == id), Slot::Ready(Instant::now()));
+    }
+
+    /// The most deliveries that a stream has under way.
+    pub(crate) fn prefetch(&self) -> u64 {
+        self.prefetch as u64
+    }
+
+    fn append(&self, event: &EventEnvelope) {
+        let slot = (event.clone(), Slot::Ready(Instant::now()));
+        self.state().keys.entry(event.partition_key.clone()).or_default().push(slot);
+        self.changed.notify_waiters();
     }
 
     /// Changes the slots that are in one of these states.
     fn change(&self, wanted: impl Fn(Slot) -> bool, to: Slot) {
-        let mut state = self.state.lock().expect("not poisoned");
+        let mut state = self.state();
         state.keys.values_mut().flatten().filter(|(_, slot)| wanted(*slot)).for_each(|(_, slot)| *slot = to);
         drop(state);
-        self.ring();
+        self.changed.notify_waiters();
     }
 
     /// A delivery for a stream, if there is one.
-    fn take(self: &Arc<Self>, stream: u64) -> Option<Delivery> {
-        let mut state = self.state.lock().expect("not poisoned");
+    fn take(self: &Arc<Self>, stream: u64, process: &Arc<Process>) -> Option<Delivery> {
+        let mut state = self.state();
         let mine = |slot: &Slot| matches!(slot, Slot::Out { stream: at, .. } if *at == stream);
         if state.keys.values().flatten().filter(|(_, slot)| mine(slot)).count() >= self.prefetch {
             return None;
         }
-        state.numbers += 1;
-        let number = state.numbers;
         let mut candidates = Vec::new();
         let now = Instant::now();
         for (key, slots) in &state.keys {
@@ -92,26 +106,31 @@ impl Broker {
         if candidates.is_empty() {
             return None;
         }
-        let chosen = usize::try_from(self.chance.below(candidates.len() as u64)).expect("small");
-        let (key, at) = candidates.swap_remove(chosen);
+        let (key, at) = candidates.swap_remove(self.chance.index(candidates.len()));
+        state.numbers += 1;
+        let out = Slot::Out { stream, number: state.numbers };
         let slots = state.keys.get_mut(&key).expect("just seen");
-        // Now and then one that was taken comes again.
-        let again = slots.iter().position(|(_, slot)| *slot == Slot::Acked).filter(|_| self.chance.mishap(10));
-        let at = again.unwrap_or(at);
-        if again.is_none() {
-            slots[at].1 = if self.ack_first { Slot::Acked } else { Slot::Out { stream, number } };
+        // Now and then one comes again that was acknowledged.
+        let acked: Vec<usize> = (0..slots.len()).filter(|at| slots[*at].1 == Slot::Acked).collect();
+        let again = !acked.is_empty() && self.chance.mishap(10);
+        let at = if again { acked[self.chance.index(acked.len())] } else { at };
+        if !again {
+            slots[at].1 = if self.ack_first { Slot::Acked } else { out };
         }
-        let settle = Settlement { slot: Slot::Out { stream, number }, broker: self.clone() };
-        Some(Delivery::new(slots[at].0.clone(), again.is_some(), Box::new(settle)))
+        process.note(|| format!("is given {key}/{}{}", slots[at].0.sequence, if again { " again" } else { "" }));
+        let settle = Settlement { slot: out, broker: self.clone(), process: process.clone() };
+        Some(Delivery::new(slots[at].0.clone(), again, Box::new(settle)))
     }
 }
 
 struct Settlement {
     slot: Slot,
     broker: Arc<Broker>,
+    process: Arc<Process>,
 }
 
 impl Settlement {
+    /// Changes nothing when the broker has taken the delivery back.
     fn settle(&self, to: Slot) {
         self.broker.change(|slot| slot == self.slot, to);
     }
@@ -120,16 +139,18 @@ impl Settlement {
 #[async_trait]
 impl Settle for Settlement {
     async fn ack(self: Box<Self>) -> Result<(), SettleError> {
-        self.broker.chance.pause().await;
+        self.process.pause().await;
         if self.broker.chance.mishap(40) {
             self.settle(Slot::Ready(Instant::now()));
             return Err(SettleError("lost by chance".into()));
         }
         self.settle(Slot::Acked);
+        self.process.pause().await;
         Ok(())
     }
 
     async fn nack(self: Box<Self>, delay: Duration) -> Result<(), SettleError> {
+        self.process.pause().await;
         self.settle(Slot::Ready(Instant::now() + delay));
         Ok(())
     }
@@ -142,32 +163,69 @@ impl Settle for Settlement {
 struct Stream {
     id: u64,
     broker: Arc<Broker>,
+    process: Arc<Process>,
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let id = self.id;
-        let mine = |slot: Slot| matches!(slot, Slot::Out { stream, .. } if stream == id);
-        self.broker.change(mine, Slot::Ready(Instant::now()));
+        self.broker.revoke(self.id);
     }
 }
 
 #[async_trait]
 impl DeliveryStream for Stream {
     async fn next(&mut self) -> Option<Vec<Delivery>> {
-        let mut changed = self.broker.changed.subscribe();
         loop {
-            self.broker.chance.pause().await;
-            changed.mark_unchanged();
-            if let Some(delivery) = self.broker.take(self.id) {
+            self.process.pause().await;
+            let changed = self.broker.changed.notified();
+            if let Some(delivery) = self.broker.take(self.id, &self.process) {
                 return Some(vec![delivery]);
             }
             // What was given back with a delay rings for nobody when it is over.
-            let _changed = tokio::time::timeout(Duration::from_millis(200), changed.changed()).await;
+            let _changed = timeout(Duration::from_millis(200), changed).await;
         }
     }
 
     async fn close(self: Box<Self>) -> Result<(), SettleError> {
+        Ok(())
+    }
+}
+
+/// The broker's other end, as a relay reaches it.
+pub(crate) struct Publisher(pub(crate) Arc<Process>);
+
+#[async_trait]
+impl EventPublisher for Publisher {
+    async fn publish(&self, event: &EventEnvelope) -> Result<(), PublishError> {
+        let (process, world) = (&self.0, &self.0.world);
+        process.pause().await;
+        let failed = |kind| Err(PublishError::new(kind, "by chance"));
+        let outcome = if world.is_away() || world.chance.mishap(60) {
+            failed(PublishErrorKind::Unavailable)
+        } else if world.chance.mishap(60) {
+            failed(PublishErrorKind::Rejected)
+        } else {
+            world.broker.append(event);
+            if world.chance.mishap(60) { failed(PublishErrorKind::Unknown) } else { Ok(()) }
+        };
+        process.told(&format!("publish {}/{}", event.partition_key, event.sequence), &outcome);
+        process.pause().await;
+        outcome
+    }
+
+    async fn publish_batch(&self, events: &[EventEnvelope]) -> Vec<Result<(), PublishError>> {
+        let mut outcomes = Vec::with_capacity(events.len());
+        for event in events {
+            outcomes.push(self.publish(event).await);
+        }
+        outcomes
+    }
+
+    fn health(&self) -> BrokerHealth {
+        BrokerHealth::Up
+    }
+
+    async fn close(&self) -> Result<(), PublishError> {
         Ok(())
     }
 }

@@ -1,10 +1,6 @@
 //! Handlers that fail as their plan says.
 
-use std::{
-    collections::BTreeMap,
-    future::pending,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, future::pending, sync::Arc};
 
 use activelog_application::{
     delivery::{EventHandler, HandlerError, Received},
@@ -15,9 +11,17 @@ use activelog_domain::event::{AggregateRef, DomainEvent};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::chance::Chance;
+use crate::{
+    chance::Chance,
+    ledger::{Address, source},
+    process::Process,
+};
 
+/// The handlers of what happens.
 pub(crate) const NAMES: [&str; 2] = ["first", "second"];
+
+/// The handler of the effects of the first, which are events themselves.
+pub(crate) const ECHO: &str = "echo";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Happened {
@@ -42,7 +46,7 @@ pub(crate) struct Effect {
 }
 
 impl DomainEvent for Effect {
-    const NAME: &'static str = "effect";
+    const NAME: &'static str = "thing.taken";
     const VERSION: u32 = 1;
     fn aggregate(&self) -> AggregateRef {
         AggregateRef { subject: format!("{}:{}", self.handler, self.key), sequence: self.sequence }
@@ -50,24 +54,33 @@ impl DomainEvent for Effect {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Failure {
+enum Failure {
     Error,
     Panic,
     Hang,
 }
 
-/// How a handler takes one event: these failures, then success, or a refusal for ever.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    Takes,
+    /// For ever.
+    Refuses,
+    /// The process, every time.
+    Aborts,
+}
+
+/// How a handler takes one event: these failures, then this.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) failures: Vec<Failure>,
-    pub(crate) refuses: bool,
+    failures: Vec<Failure>,
+    pub(crate) end: End,
     tried: usize,
 }
 
-pub(crate) type Plans = BTreeMap<(&'static str, String, u64), Plan>;
+pub(crate) type Plans = BTreeMap<Address, Plan>;
 
 impl Plan {
-    pub(crate) fn by(chance: &Chance) -> Self {
+    pub(crate) fn by(chance: &Chance, abort: bool) -> Self {
         let count = match chance.below(10) {
             0..6 => 0,
             6..9 => 1 + chance.below(4),
@@ -78,47 +91,61 @@ impl Plan {
             1 => Failure::Hang,
             _ => Failure::Error,
         });
-        Self { failures: failures.collect(), refuses: chance.below(25) == 0, tried: 0 }
+        let failures = failures.collect();
+        let end = match chance.below(25) {
+            0 => End::Refuses,
+            1 if abort => End::Aborts,
+            _ => End::Takes,
+        };
+        Self { failures, end, tried: 0 }
+    }
+
+    /// How often the handler has failed, counting a refusal.
+    pub(crate) fn failed(&self) -> usize {
+        let most = if self.end == End::Takes { self.failures.len() } else { usize::MAX };
+        self.tried.min(most)
+    }
+
+    fn next(&mut self) -> Result<End, Failure> {
+        self.tried += 1;
+        self.failures.get(self.tried - 1).map_or(Ok(self.end), |failure| Err(*failure))
     }
 }
 
+/// A handler that takes events by plan.
 pub(crate) struct Planned {
     pub(crate) name: &'static str,
-    pub(crate) plans: Arc<Mutex<Plans>>,
-    pub(crate) chance: Arc<Chance>,
-}
-
-impl Planned {
-    fn next(&self, event: &Happened) -> (Option<Failure>, bool) {
-        let mut plans = self.plans.lock().expect("not poisoned");
-        let plan = plans.get_mut(&(self.name, event.key.clone(), event.sequence)).expect("a plan");
-        plan.tried += 1;
-        (plan.failures.get(plan.tried - 1).copied(), plan.refuses)
-    }
+    pub(crate) process: Arc<Process>,
 }
 
 #[async_trait]
-impl EventHandler<Happened, dyn UnitOfWork> for Planned {
+impl<E: DomainEvent> EventHandler<E, dyn UnitOfWork> for Planned {
     fn name(&self) -> &'static str {
         self.name
     }
 
     async fn handle(
         &self,
-        received: &Received<'_, Happened>,
+        received: &Received<'_, E>,
         step: &mut Step<'_, dyn UnitOfWork>,
     ) -> Result<(), HandlerError> {
-        let event = &received.event;
-        self.chance.pause().await;
-        step.record(&Effect { handler: self.name.to_owned(), key: event.key.clone(), sequence: event.sequence })?;
-        let (failure, refuses) = self.next(event);
-        match failure {
-            Some(Failure::Error) => Err(HandlerError::retry("not yet")),
+        self.process.pause().await;
+        let (key, sequence) = source(received.envelope);
+        step.record(&Effect { handler: self.name.to_owned(), key: key.clone(), sequence })?;
+        let address = (self.name.to_owned(), key, sequence);
+        let next = self.process.world.with_plan(&address, Plan::next);
+        self.process.note(|| format!("{address:?}: {next:?}"));
+        match next {
+            Err(Failure::Error) => Err(HandlerError::retry("not yet")),
             // Without the hook, which would print it.
-            Some(Failure::Panic) => std::panic::resume_unwind(Box::new("by plan")),
-            Some(Failure::Hang) => pending().await,
-            None if refuses => Err(HandlerError::permanent("never")),
-            None => Ok(()),
+            Err(Failure::Panic) => std::panic::resume_unwind(Box::new("by plan")),
+            Err(Failure::Hang) => pending().await,
+            Ok(End::Refuses) => Err(HandlerError::permanent("never")),
+            Ok(End::Aborts) => {
+                self.process.crash().await;
+                Ok(())
+            }
+            Ok(End::Takes) => Ok(()),
         }
     }
 }

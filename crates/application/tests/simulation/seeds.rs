@@ -1,38 +1,73 @@
 //! Runs of many seeds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    env,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
 
 use crate::run::{Defect, run};
 
-/// Runs every seed below `count`, or the one that was asked for.
-pub(crate) fn all(count: u64) {
-    if let Some(seed) = std::env::var_os("ACTIVELOG_TEST_SEED") {
-        let seed = seed.to_str().and_then(|text| text.parse().ok()).expect("ACTIVELOG_TEST_SEED must be a number");
-        run(seed, Defect::None).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        return;
+/// How many seeds are run unless `ACTIVELOG_SIMULATION_SEEDS` says otherwise.
+const SEEDS: u64 = 1_000;
+
+/// How many steps before the end are told of a run that failed.
+const TOLD: usize = 200;
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
+}
+
+/// Runs every seed, or the one that was asked for.
+pub(crate) fn all() {
+    let failed = match number("ACTIVELOG_SIMULATION_SEED") {
+        Some(seed) => run(seed, Defect::None, false).verdict.err().map(|wrong| (seed, wrong)),
+        None => search(Defect::None, number("ACTIVELOG_SIMULATION_SEEDS").unwrap_or(SEEDS)),
+    };
+    if let Some((seed, wrong)) = failed {
+        let trace = run(seed, Defect::None, true).trace;
+        let told = &trace[trace.len().saturating_sub(TOLD)..];
+        panic!("{}\nseed {seed}, again with ACTIVELOG_SIMULATION_SEED={seed}: {wrong}", told.join("\n"));
     }
+}
+
+/// One of the first `count` seeds shows the defect.
+pub(crate) fn caught(defect: Defect, count: u64) {
+    assert!(search(defect, count).is_some(), "{defect:?} was not noticed in {count} runs");
+}
+
+/// A seed below `count` that fails, the lowest that was found, and how.
+fn search(defect: Defect, count: u64) -> Option<(u64, String)> {
     let next = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= count {
                 return None;
             }
-            if let Err(error) = run(seed, Defect::None) {
+            if let Err(wrong) = run(seed, defect, false).verdict {
                 next.store(count, Ordering::Relaxed);
-                return Some(format!("seed {seed} (again with ACTIVELOG_TEST_SEED={seed}): {error}"));
+                return Some((seed, wrong));
             }
         }
     };
-    let failed: Vec<String> = std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().filter_map(|thread| thread.join().expect("a run does not panic")).collect()
-    });
-    assert!(failed.is_empty(), "{failed:#?}");
+        running.into_iter().filter_map(|thread| thread.join().expect("a run does not panic")).min()
+    })
 }
 
-/// One of the first `count` seeds shows the defect.
-pub(crate) fn caught(defect: Defect, count: u64) {
-    assert!((0..count).any(|seed| run(seed, defect).is_err()), "{defect:?} was not noticed in {count} runs");
+/// The same seed does the same, step by step.
+pub(crate) fn repeat(count: u64) {
+    for seed in 0..count {
+        let (once, again) = (run(seed, Defect::None, true), run(seed, Defect::None, true));
+        assert!(once.trace.len() > 100, "seed {seed} does {} steps", once.trace.len());
+        let differs = once.trace.iter().zip(&again.trace).position(|(one, other)| one != other);
+        let at = differs.unwrap_or(once.trace.len().min(again.trace.len()));
+        let around = |trace: &[String]| trace[at.saturating_sub(20)..trace.len().min(at + 3)].join("\n");
+        let same = once.trace == again.trace;
+        assert!(same, "seed {seed}:\n{}\n\nand again:\n{}", around(&once.trace), around(&again.trace));
+    }
 }

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
@@ -43,7 +43,7 @@ pub struct Retrier {
 }
 
 /// The lanes it works on, and how each is told that it was lost.
-type Active = HashMap<ClaimedLane, CancellationToken>;
+type Active = BTreeMap<ClaimedLane, CancellationToken>;
 
 impl Retrier {
     /// A retrier for the handlers of `routes`, which must not have the machine's own layer.
@@ -67,10 +67,13 @@ impl Retrier {
                 }
             };
             tokio::select! {
+                // In this order, so that the same course of events is always the same work. Nothing starves: a renewal is due three times in a
+                // lease, work that ends is as much as there are lanes, and whatever wakes it, it looks for parked events next.
+                biased;
                 () = stop.cancelled() => break,
-                () = parked.wait(pause) => {}
                 _ = renewal.tick() => self.renew(&mut active).await,
                 Some(ended) = tasks.join_next() => forget(&mut active, ended),
+                () = parked.wait(pause) => {}
             }
         }
         let drained = async {
@@ -79,6 +82,7 @@ impl Retrier {
             }
         };
         tokio::select! {
+            biased;
             () = drained => {}
             () = hard_stop.cancelled() => {}
             () = tokio::time::sleep(self.options.drain) => {

@@ -6,7 +6,7 @@ use std::{
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Behaviour, Point, unit_of_work::FakeUnitOfWork};
@@ -62,7 +62,8 @@ pub(super) struct State {
 #[derive(Default)]
 pub struct FakeStorage {
     state: Mutex<State>,
-    ended: watch::Sender<u64>,
+    /// Wakes in the order of waiting, so that what was simulated once can be repeated.
+    ended: Notify,
 }
 
 impl FakeStorage {
@@ -130,9 +131,9 @@ impl FakeStorage {
         needs: &[Hold],
         work: impl FnOnce(&mut State) -> T,
     ) -> T {
-        let mut ended = self.ended.subscribe();
         loop {
-            ended.mark_unchanged();
+            // Hears of whatever ends from here on.
+            let ended = self.ended.notified();
             {
                 let mut state = self.state();
                 let taken = |(held, holder): (&Hold, &u64)| {
@@ -142,14 +143,13 @@ impl FakeStorage {
                     return work(&mut state);
                 }
             }
-            // The sender lives in the storage, so waiting cannot fail.
-            let _ended = ended.changed().await.is_ok();
+            ended.await;
         }
     }
 
     /// Wakes those who wait for what a transaction held.
     pub(super) fn ring(&self) {
-        self.ended.send_modify(|n| *n += 1);
+        self.ended.notify_waiters();
     }
 }
 
