@@ -182,7 +182,7 @@ impl DeliveryStream for Stream {
                 return Some(vec![delivery]);
             }
             // What was given back with a delay rings for nobody when it is over.
-            let _changed = timeout(Duration::from_millis(200), changed).await;
+            let _changed = timeout(Duration::from_millis(500), changed).await;
         }
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
+    ledger::address,
     process::{Process, step},
     run::Defect,
 };
@@ -26,7 +27,10 @@ impl ProcessFailures {
     /// Puts down what has become a dead letter.
     async fn put_down<T>(&self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
         let letters = DeadLetters::list(&self.inner, &DeadLetterFilter::default(), None, PARKING_PAGE_MAX).await?;
-        self.process.world.ledger.dead(&letters.items);
+        for letter in self.process.world.ledger.dead(&letters.items) {
+            let holds = if letter.holds { "holds its lane" } else { "lets its lane go on" };
+            self.process.note(|| format!("dead: {:?}, and {holds}: {:?}", letter.death.reason, address(&letter.addressed)));
+        }
         outcome
     }
 }

@@ -27,15 +27,17 @@ impl Ledger {
         self.push(((effect.handler.clone(), effect.key.clone(), effect.sequence), Fate::Taken));
     }
 
-    /// These are the dead letters now.
-    pub(crate) fn dead(&self, letters: &[DeadLetter]) {
-        // The newest come first.
+    /// These are the dead letters now, the newest first. Answers those that were not known.
+    pub(crate) fn dead<'a>(&self, letters: &'a [DeadLetter]) -> Vec<&'a DeadLetter> {
+        let mut new = Vec::new();
         for letter in letters.iter().rev() {
             let entry = (address(&letter.addressed), Fate::Dead);
             if !self.entries().contains(&entry) {
                 self.push(entry);
+                new.push(letter);
             }
         }
+        new
     }
 
     pub(crate) fn entries(&self) -> Vec<(Address, Fate)> {

@@ -40,6 +40,38 @@ fn the_same_seed_does_the_same() {
 }
 
 #[test]
+fn what_can_go_wrong_does() {
+    let wanted = [
+        "Worker 0.0: killed",
+        "Relay 0.0: killed",
+        "Worker 1.0: crashes",
+        "frozen for",
+        ": stopped",
+        "cannot start",
+        "commit failed: commit: the answer is lost",
+        "commit failed: commit: not done",
+        "take failed",
+        "park failed: park: the answer is lost",
+        "give up failed: give up: the answer is lost",
+        "mark failed: mark: the answer is lost",
+        "postpone failed: postpone parked event: the lane has gone",
+        "complete failed: outbox complete: the lease has another owner",
+        "publish k0/1 failed: publish (Unknown)",
+        " again",
+        "AlreadyTaken",
+        "Behind",
+        "Err(Panic)",
+        "Err(Hang)",
+        "Ok(Refuses)",
+        "echo first:",
+        "dead: Exhausted, and holds its lane",
+        "dead: Permanent, and lets its lane go on",
+        "dead: Crashed",
+    ];
+    seeds::comes_about(2_000, &wanted);
+}
+
+#[test]
 fn acknowledging_before_the_commit_is_caught() {
     seeds::caught(Defect::AckFirst, 300);
 }

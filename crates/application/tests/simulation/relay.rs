@@ -22,8 +22,8 @@ impl RunningRelay {
         let world = &process.world;
         let options = RelayOptions {
             batch: 1 + u32::try_from(world.chance.below(5)).expect("small"),
-            poll: Duration::from_millis(50),
-            lease_ttl: Duration::from_millis(600),
+            poll: Duration::from_millis(200),
+            lease_ttl: Duration::from_millis(900),
         };
         let store = Arc::new(ProcessOutbox::new(process));
         let target = RelayTarget::Broker(Arc::new(Publisher(process.clone())));

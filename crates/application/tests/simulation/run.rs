@@ -119,7 +119,7 @@ async fn record(world: Arc<World>, events: Vec<EventEnvelope>) {
 /// The events of a run, each key's in order.
 fn events(world: &World) -> Vec<EventEnvelope> {
     let mut left: Vec<(String, u64, u64)> =
-        (0..2 + world.chance.below(3)).map(|key| (format!("k{key}"), 0, 2 + world.chance.below(4))).collect();
+        (0..2 + world.chance.below(2)).map(|key| (format!("k{key}"), 0, 1 + world.chance.below(4))).collect();
     let mut events = Vec::new();
     while !left.is_empty() {
         let chosen = world.chance.index(left.len());

@@ -59,6 +59,19 @@ fn search(defect: Defect, count: u64) -> Option<(u64, String)> {
     })
 }
 
+/// What must come about in some of the first `count` runs, or they prove little.
+pub(crate) fn comes_about(count: u64, wanted: &[&str]) {
+    let mut missing: Vec<&str> = wanted.to_vec();
+    for seed in 0..count {
+        let trace = run(seed, Defect::None, true).trace;
+        missing.retain(|text| !trace.iter().any(|line| line.contains(text)));
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("never in {count} runs: {missing:?}");
+}
+
 /// The same seed does the same, step by step.
 pub(crate) fn repeat(count: u64) {
     for seed in 0..count {
