@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Behaviour, Point, unit_of_work::FakeUnitOfWork};
 use crate::{
-    ports::{StorageError, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
+    ports::{StorageError, StorageErrorKind, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
     testing::memory_failures::{Change, FailureTables, Hold, MemoryFailures, Reading, TableAccess},
 };
 
@@ -156,9 +156,16 @@ impl FakeStorage {
 #[async_trait]
 impl TableAccess for FakeStorage {
     async fn change(&self, operation: &'static str, needs: &[Hold], change: Change<'_>) -> Result<(), StorageError> {
-        self.reach(Point::of(operation), operation).await?;
-        self.when_free(None, needs, |state| change(&mut state.failures)).await;
-        Ok(())
+        let behaviour = self.reach(Point::of(operation), operation).await?;
+        if !matches!(behaviour, Behaviour::Lost { committed: false }) {
+            self.when_free(None, needs, |state| change(&mut state.failures)).await;
+        }
+        match behaviour {
+            Behaviour::Lost { .. } => {
+                Err(StorageError::new(StorageErrorKind::Unavailable, operation, "connection lost"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn read(&self, operation: &'static str, reading: Reading<'_>) -> Result<(), StorageError> {
