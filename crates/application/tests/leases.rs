@@ -59,7 +59,8 @@ impl Model {
         if members as usize != self.members.len() {
             return Err(format!("{members} members, not {}", self.members.len()));
         }
-        let before: Vec<u16> = self.owners.iter().filter(|(_, owned)| owned.member == member).map(|(p, _)| *p).collect();
+        let before: Vec<u16> =
+            self.owners.iter().filter(|(_, owned)| owned.member == member).map(|(p, _)| *p).collect();
         let taken = |p: &u16| self.owners.get(p).is_some_and(|owned| owned.member == member || owned.until > now);
         let free = (0..PARTITIONS).filter(|p| !taken(p)).count();
         let share = usize::from(PARTITIONS).div_ceil(self.members.len());
@@ -162,7 +163,7 @@ async fn run(steps: &[Step]) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_partition_has_one_owner_at_a_time(steps in vec(step(), 0..60)) {

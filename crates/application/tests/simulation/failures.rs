@@ -29,7 +29,8 @@ impl ProcessFailures {
         let letters = DeadLetters::list(&self.inner, &DeadLetterFilter::default(), None, PARKING_PAGE_MAX).await?;
         for letter in self.process.world.ledger.dead(&letters.items) {
             let holds = if letter.holds { "holds its lane" } else { "lets its lane go on" };
-            self.process.note(|| format!("dead: {:?}, and {holds}: {:?}", letter.death.reason, address(&letter.addressed)));
+            self.process
+                .note(|| format!("dead: {:?}, and {holds}: {:?}", letter.death.reason, address(&letter.addressed)));
         }
         outcome
     }

@@ -75,6 +75,8 @@ pub(crate) struct Plan {
     failures: Vec<Failure>,
     pub(crate) end: End,
     tried: usize,
+    /// How often the handler was given the event.
+    pub(crate) given: usize,
 }
 
 pub(crate) type Plans = BTreeMap<Address, Plan>;
@@ -97,7 +99,7 @@ impl Plan {
             1 if abort => End::Aborts,
             _ => End::Takes,
         };
-        Self { failures, end, tried: 0 }
+        Self { failures, end, tried: 0, given: 0 }
     }
 
     /// How often the handler has failed, counting a refusal.
@@ -129,10 +131,11 @@ impl<E: DomainEvent> EventHandler<E, dyn UnitOfWork> for Planned {
         received: &Received<'_, E>,
         step: &mut Step<'_, dyn UnitOfWork>,
     ) -> Result<(), HandlerError> {
-        self.process.pause().await;
         let (key, sequence) = source(received.envelope);
-        step.record(&Effect { handler: self.name.to_owned(), key: key.clone(), sequence })?;
-        let address = (self.name.to_owned(), key, sequence);
+        let address = (self.name.to_owned(), key.clone(), sequence);
+        self.process.world.with_plan(&address, |plan| plan.given += 1);
+        self.process.pause().await;
+        step.record(&Effect { handler: self.name.to_owned(), key, sequence })?;
         let next = self.process.world.with_plan(&address, Plan::next);
         self.process.note(|| format!("{address:?}: {next:?}"));
         match next {

@@ -88,7 +88,8 @@ fn expected(recorded: &[EventEnvelope], entries: &[(Address, Fate)]) -> BTreeMap
             lanes.entry((handler.to_owned(), key.clone())).or_default().push(sequence);
         }
     }
-    for ((handler, key, sequence), _) in entries.iter().filter(|((handler, ..), fate)| handler == NAMES[0] && *fate == Fate::Taken)
+    for ((handler, key, sequence), _) in
+        entries.iter().filter(|((handler, ..), fate)| handler == NAMES[0] && *fate == Fate::Taken)
     {
         lanes.entry((ECHO.to_owned(), format!("{handler}:{key}"))).or_default().push(*sequence);
     }
@@ -163,18 +164,16 @@ fn deserved(world: &World, plans: &BTreeMap<Address, Plan>, letter: &DeadLetter)
     counted(world, plans, &address, &given)
 }
 
-/// Whether no more failures were counted than its handler has made. One that was frozen may have run out of time twice: while it had the event,
-/// and when it was woken.
+/// Whether no more failures were counted than its handler has made. One that had the event while its process was frozen may have run out of time.
 fn counted(
     world: &World,
     plans: &BTreeMap<Address, Plan>,
     address: &Address,
     failures: &Failures,
 ) -> Result<(), String> {
-    let failed = plans.get(address).map_or(0, Plan::failed);
-    let most = failed + 2 * world.freezes() as usize;
-    if failures.attempts as usize <= most {
+    let (failed, given) = plans.get(address).map_or((0, 0), |plan| (plan.failed(), plan.given));
+    if failures.attempts as usize <= given.min(failed + world.freezes()) {
         return Ok(());
     }
-    Err(format!("{address:?} failed {failed} times, and {failures:?} were counted"))
+    Err(format!("{address:?} was given {given} times and failed {failed} times, and {failures:?} were counted"))
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -43,8 +43,8 @@ pub(crate) struct World {
     pub(crate) abort: bool,
     /// Until when storage and broker are away.
     away: Mutex<Option<Instant>>,
-    freezes: AtomicU32,
     crashes: AtomicU32,
+    freezes: AtomicUsize,
 }
 
 /// Short times, so that a run is short.
@@ -80,8 +80,8 @@ impl World {
             plans: Mutex::default(),
             abort: chance.below(8) == 0,
             away: Mutex::default(),
-            freezes: AtomicU32::new(0),
             crashes: AtomicU32::new(0),
+            freezes: AtomicUsize::new(0),
             chance,
         })
     }
@@ -95,12 +95,12 @@ impl World {
         self.away.lock().expect("not poisoned").is_some_and(|until| until > Instant::now())
     }
 
-    /// A process was frozen: an attempt that was under way may have run out of time.
+    /// A process was frozen.
     pub(crate) fn froze(&self) {
         self.freezes.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(crate) fn freezes(&self) -> u32 {
+    pub(crate) fn freezes(&self) -> usize {
         self.freezes.load(Ordering::Acquire)
     }
 

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{FailureMachine, lane::Lane};
@@ -58,6 +58,8 @@ impl Retrier {
         let mut parked = self.machine.parked.listen();
         let (mut active, mut tasks) = (Active::new(), JoinSet::new());
         let mut renewal = tokio::time::interval(self.options.lease / 3);
+        // After it stood still, one renewal tells what is left; the missed ones would each look for parked events again.
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             let pause = match self.claim(&names, &mut active, &mut tasks).await {
                 Ok(pause) => pause,
