@@ -14,6 +14,7 @@ const SEEDS: u64 = 1_000;
 /// How many steps before the end are told of a run that failed.
 const TOLD: usize = 200;
 
+#[expect(clippy::disallowed_methods, reason = "what a test is asked for is no configuration of the program")]
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
