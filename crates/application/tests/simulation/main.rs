@@ -50,6 +50,7 @@ fn what_can_go_wrong_does() {
         "cannot start",
         "commit failed: commit: the answer is lost",
         "commit failed: commit: not done",
+        "commit: lost on the way there",
         "take failed",
         "park failed: park: the answer is lost",
         "give up failed: give up: the answer is lost",

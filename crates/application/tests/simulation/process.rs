@@ -15,6 +15,9 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::world::World;
 
+/// What writes failures down. Nothing but trying again later helps a worker that cannot, so these may fail in any way.
+const WRITES_DOWN: [&str; 4] = ["park", "bury", "postpone", "give up"];
+
 pub(crate) struct Process {
     pub(crate) name: String,
     pub(crate) world: Arc<World>,
@@ -92,6 +95,8 @@ impl Process {
             StorageErrorKind::Unavailable
         } else if chance.mishap(80) {
             StorageErrorKind::Contention
+        } else if WRITES_DOWN.contains(&operation) && chance.mishap(20) {
+            StorageErrorKind::Other
         } else {
             return Ok(());
         };

@@ -51,6 +51,11 @@ impl UnitOfWork for ProcessUnit {
 
     async fn commit(self: Box<Self>) -> Result<(), CommitError> {
         self.process.reach("commit").await.map_err(CommitError::RolledBack)?;
+        if self.process.world.chance.mishap(80) {
+            let lost = StorageError::new(StorageErrorKind::Unavailable, "commit", "lost on the way there");
+            self.process.note(|| lost.to_string());
+            return Err(CommitError::Unknown(lost));
+        }
         let outcome = self.inner.commit().await;
         self.process.told("commit", &outcome);
         if outcome.is_ok() {
