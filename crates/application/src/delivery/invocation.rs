@@ -93,6 +93,9 @@ pub(super) struct Surroundings<U: ?Sized> {
     pub(super) watchdog: Watchdog,
 }
 
+/// What a transaction is in before its handler has the event: it may wait there for another worker's.
+const INTAKE: &str = "intake";
+
 /// A handler's refusal on its way through the orchestrator.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
@@ -149,11 +152,12 @@ impl<U: ?Sized + UnitOfWork + 'static> Surroundings<U> {
         let work: Work<U, ()> = Arc::new(move |step, progress| {
             let (envelope, entry, deed, watchdog) = (envelope.clone(), entry.clone(), deed.clone(), watchdog.clone());
             async move {
-                progress.enter(name);
+                progress.enter(INTAKE);
                 let rejected =
                     |refusal: Refusal| OrchestratorError::Rejected { use_case: name, reason: refusal.into() };
                 let storage = |source: StorageError| OrchestratorError::Storage { use_case: name, source };
                 take_in(step.tx(), name, &envelope, &entry).await.map_err(storage)?.map_err(rejected)?;
+                progress.enter(name);
                 match watchdog.watch(name, envelope.id, limit, deed(step)).await {
                     Ok(()) => Ok(()),
                     Err(DeedError::Handler(HandlerError::Storage(source))) => Err(storage(source)),
@@ -251,7 +255,7 @@ fn classify(error: OrchestratorError, handler: &'static str) -> Result<Handled, 
             InvocationError::Unavailable(error.into())
         }
         OrchestratorError::Storage { source, .. } if source.kind == StorageErrorKind::Fenced => InvocationError::Lost,
-        // A database that does not answer to begin or commit is not the handler's doing.
+        // A database that does not answer to begin, intake or commit is not the handler's doing.
         OrchestratorError::TimedOut { use_case, .. } if use_case != handler => {
             InvocationError::Unavailable(error.into())
         }

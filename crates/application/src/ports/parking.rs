@@ -50,7 +50,7 @@ pub struct ParkedEvent {
 }
 
 /// A lane that this worker retries: the parked events of one handler and partition key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimedLane {
     /// The handler's name.
     pub handler: String,

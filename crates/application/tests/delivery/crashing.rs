@@ -3,13 +3,14 @@
 use std::{future::pending, time::Duration};
 
 use activelog_application::{
+    delivery::{FailurePolicy, HandlerError},
     ports::{CrashMarks, DeadLetterFilter, DeadLetters, DeathReason},
-    testing::FakeStorage,
+    testing::{Behaviour, FakeStorage, Point},
 };
 use uuid::Uuid;
 
 use crate::{
-    setting::{Differences, Doer, Running, effects, guard, happened, run_guarded, until},
+    setting::{Differences, Doer, POLICY, Running, effects, guard, happened, run_guarded, until},
     stream::acked,
 };
 use std::sync::Arc;
@@ -23,6 +24,13 @@ fn deadly(key: &'static str) -> Arc<Doer> {
             }
             Ok(())
         })
+    })
+}
+
+/// Fails so often, then succeeds.
+fn failing(times: u32) -> Arc<Doer> {
+    Doer::doing("fails", move |_, attempt| {
+        Box::pin(async move { if attempt > times { Ok(()) } else { Err(HandlerError::retry("not yet")) } })
     })
 }
 
@@ -84,6 +92,44 @@ async fn kills_from_outside_blame_nobody() {
     last.feed.deliver(events.iter().map(|event| ("event", event.clone())).collect());
     until("all are taken", async || effects(&storage).len() == events.len()).await;
     assert_eq!(storage.failures().count(&DeadLetterFilter::default()).await.expect("a count"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_made_in_vain_blame_nobody() {
+    let storage = FakeStorage::new();
+    let handler = failing(3);
+    let worker = worker(&storage, &handler, 1).await;
+    // Once parked, each attempt counts twice, marks and erases. Marks are made and erased again and again, and the answers are lost.
+    let count = || [Behaviour::Normal, Behaviour::Normal];
+    let lost = || Behaviour::Lost { committed: true };
+    let in_vain = (0..6).flat_map(|_| count().into_iter().chain([lost()]));
+    let not_erased = count().into_iter().chain([Behaviour::Normal, Behaviour::Lost { committed: false }]);
+    storage.script(Point::CrashMark, in_vain.chain(not_erased));
+    worker.feed.deliver(vec![("a1", happened("a", 1))]);
+    until("it is taken, or given up", async || {
+        let dead = storage.failures().count(&DeadLetterFilter::default()).await.expect("a count");
+        dead > 0 || !effects(&storage).is_empty()
+    })
+    .await;
+    assert_eq!(effects(&storage), ["fails:a/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_that_could_not_be_erased_blame_nobody() {
+    let storage = FakeStorage::new();
+    let handler = failing(7);
+    let policy = FailurePolicy { attempts: 20, ..POLICY };
+    let differences = Differences { policy, ..Differences::default() };
+    let worker = run_guarded(&storage, &[&handler], differences, Some(&guard(&storage, 1).await));
+    let kept = [Behaviour::Normal, Behaviour::Normal, Behaviour::Normal, Behaviour::Lost { committed: false }];
+    storage.script(Point::CrashMark, (0..3).flat_map(|_| kept.clone()));
+    worker.feed.deliver(vec![("a1", happened("a", 1))]);
+    until("it is taken, or given up", async || {
+        let dead = storage.failures().count(&DeadLetterFilter::default()).await.expect("a count");
+        dead > 0 || !effects(&storage).is_empty()
+    })
+    .await;
+    assert_eq!(effects(&storage), ["fails:a/1"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use activelog_application::{
         ConsumerOptions, Entry, FailurePolicy, Handled, HandlerError, Invocation, InvocationError, Layer, Router,
     },
     ports::StorageErrorKind,
-    testing::{Behaviour, FakeStorage, Point},
+    testing::{Behaviour, FakeStorage, Gate, Point},
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
@@ -46,6 +46,21 @@ async fn quick_pauses_double_with_jitter_and_later_events_of_the_key_wait() {
         assert!(pause >= most / 2 && pause <= most + Duration::from_millis(2), "{attempt}: {pause:?}");
     }
     assert_eq!(running.parked().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_inbox_past_the_time_limit_is_no_attempt() {
+    let storage = FakeStorage::new();
+    // As when another worker that was frozen has the event in a transaction.
+    let closed = Arc::new(Gate::new());
+    storage.script(Point::Record, std::iter::repeat_n(Behaviour::Wait(closed), 4));
+    let handler = Doer::new("one");
+    let policy = FailurePolicy { attempts: 2, ..POLICY };
+    let running = run_with(&storage, &[&handler], Differences { policy, ..Differences::default() });
+    running.feed.deliver(vec![("a1", happened("a", 1))]);
+    running.feed.log.until(&[acked("a1")]).await;
+    assert_eq!(effects(&storage), ["one:a/1"]);
+    assert_eq!(handler.calls(), ["a/1"]);
 }
 
 #[tokio::test(start_paused = true)]

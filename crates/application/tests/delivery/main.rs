@@ -8,6 +8,7 @@ mod crashing;
 mod effects;
 mod failing;
 mod lanes;
+mod lanes_model;
 mod once;
 mod parking;
 mod routing;

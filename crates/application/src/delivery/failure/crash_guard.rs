@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::{sync::Mutex, time::Instant};
 use uuid::Uuid;
 
+use super::void_marks::VoidMarks;
 use crate::{
     delivery::{Entry, FailurePolicy, Handled, Invocation, InvocationError, Layer},
     ports::{CrashMarks, StorageError},
@@ -44,6 +45,7 @@ struct Guard {
     alone: Arc<Mutex<()>>,
     /// The runs that had not ended when this one began, and when they were last seen; without those that turned out to go on.
     earlier: Mutex<Vec<(Uuid, Timestamp)>>,
+    void: VoidMarks,
 }
 
 /// An event that ends the process may come after others that were waiting before it, so the window grows with every run that has ended early.
@@ -90,6 +92,7 @@ impl CrashGuard {
             cautious: AtomicU64::new(cautious),
             alone: Arc::default(),
             earlier: Mutex::new(earlier),
+            void: VoidMarks::default(),
         })))
     }
 
@@ -195,23 +198,33 @@ impl Invocation for Marked {
 }
 
 impl Marked {
+    /// How many marks there are that tell of the end of a process.
     async fn left(&self, event: &EventEnvelope) -> Result<u32, InvocationError> {
-        self.guard.0.marks.left(self.handler(), event.id).await.map_err(unavailable)
+        let left = self.guard.0.marks.left(self.handler(), event.id).await.map_err(unavailable)?;
+        Ok(self.guard.0.void.telling(self.handler(), event.id, left))
     }
 
     /// Attempts it between mark and erasure, unless too many marks were left.
     async fn marked(&self, event: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
-        let marks = &self.guard.0.marks;
+        let Guard { marks, void, .. } = &*self.guard.0;
         let times = self.left(event).await?;
         let outcome = if times >= self.policy().crashes {
             Err(InvocationError::Crashed { times })
         } else {
-            marks.mark(self.handler(), event.id).await.map_err(unavailable)?;
+            if let Err(error) = marks.mark(self.handler(), event.id).await {
+                // It may have been made, and its answer lost: the handler has not had the event, and is not to be blamed.
+                void.all_but(times, self.handler(), event.id);
+                return Err(unavailable(error));
+            }
             self.inner.invoke(event, entry).await
         };
-        // A mark that stays for now makes the event a suspect and nothing worse; its next attempt erases it.
-        if let Err(error) = marks.erase(self.handler(), event.id).await {
-            tracing::debug!(%error, event = %event.id, "a mark could not be erased");
+        match marks.erase(self.handler(), event.id).await {
+            Ok(()) => void.forget(self.handler(), event.id),
+            Err(error) => {
+                // The handler has answered. For a later run, a mark that stays makes the event a suspect and nothing worse.
+                void.all_but(0, self.handler(), event.id);
+                tracing::debug!(%error, event = %event.id, "a mark could not be erased");
+            }
         }
         outcome
     }

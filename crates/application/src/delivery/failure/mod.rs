@@ -31,6 +31,7 @@ mod layer;
 mod machine;
 mod policy;
 mod retrier;
+mod void_marks;
 
 pub use crash_guard::{CrashGuard, CrashGuardLayer};
 pub use layer::FailureLayer;

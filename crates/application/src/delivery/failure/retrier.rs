@@ -1,7 +1,7 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{FailureMachine, lane::Lane};
@@ -43,7 +43,7 @@ pub struct Retrier {
 }
 
 /// The lanes it works on, and how each is told that it was lost.
-type Active = HashMap<ClaimedLane, CancellationToken>;
+type Active = BTreeMap<ClaimedLane, CancellationToken>;
 
 impl Retrier {
     /// A retrier for the handlers of `routes`, which must not have the machine's own layer.
@@ -58,6 +58,8 @@ impl Retrier {
         let mut parked = self.machine.parked.listen();
         let (mut active, mut tasks) = (Active::new(), JoinSet::new());
         let mut renewal = tokio::time::interval(self.options.lease / 3);
+        // After it stood still, one renewal tells what is left; the missed ones would each look for parked events again.
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             let pause = match self.claim(&names, &mut active, &mut tasks).await {
                 Ok(pause) => pause,
@@ -67,10 +69,13 @@ impl Retrier {
                 }
             };
             tokio::select! {
+                // In this order, so that the same course of events is always the same work. Nothing starves: a renewal is due three times in a
+                // lease, work that ends is as much as there are lanes, and whatever wakes it, it looks for parked events next.
+                biased;
                 () = stop.cancelled() => break,
-                () = parked.wait(pause) => {}
                 _ = renewal.tick() => self.renew(&mut active).await,
                 Some(ended) = tasks.join_next() => forget(&mut active, ended),
+                () = parked.wait(pause) => {}
             }
         }
         let drained = async {
@@ -79,6 +84,7 @@ impl Retrier {
             }
         };
         tokio::select! {
+            biased;
             () = drained => {}
             () = hard_stop.cancelled() => {}
             () = tokio::time::sleep(self.options.drain) => {

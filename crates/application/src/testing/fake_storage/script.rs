@@ -50,7 +50,7 @@ pub enum Behaviour {
     Normal,
     /// It fails with this kind. A statement poisons the unit of work; a commit is rolled back.
     Fail(StorageErrorKind),
-    /// The answer of a commit is lost, after it was done or not.
+    /// The answer of a commit, or of another transaction of its own, is lost, after it was done or not.
     Lost {
         /// Whether it was done.
         committed: bool,

@@ -6,12 +6,12 @@ use std::{
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Behaviour, Point, unit_of_work::FakeUnitOfWork};
 use crate::{
-    ports::{StorageError, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
+    ports::{StorageError, StorageErrorKind, StoredResponse, TransactionOptions, UnitOfWork, UnitOfWorkFactory},
     testing::memory_failures::{Change, FailureTables, Hold, MemoryFailures, Reading, TableAccess},
 };
 
@@ -62,7 +62,8 @@ pub(super) struct State {
 #[derive(Default)]
 pub struct FakeStorage {
     state: Mutex<State>,
-    ended: watch::Sender<u64>,
+    /// Wakes in the order of waiting, so that what was simulated once can be repeated.
+    ended: Notify,
 }
 
 impl FakeStorage {
@@ -130,9 +131,9 @@ impl FakeStorage {
         needs: &[Hold],
         work: impl FnOnce(&mut State) -> T,
     ) -> T {
-        let mut ended = self.ended.subscribe();
         loop {
-            ended.mark_unchanged();
+            // Hears of whatever ends from here on.
+            let ended = self.ended.notified();
             {
                 let mut state = self.state();
                 let taken = |(held, holder): (&Hold, &u64)| {
@@ -142,23 +143,29 @@ impl FakeStorage {
                     return work(&mut state);
                 }
             }
-            // The sender lives in the storage, so waiting cannot fail.
-            let _ended = ended.changed().await.is_ok();
+            ended.await;
         }
     }
 
     /// Wakes those who wait for what a transaction held.
     pub(super) fn ring(&self) {
-        self.ended.send_modify(|n| *n += 1);
+        self.ended.notify_waiters();
     }
 }
 
 #[async_trait]
 impl TableAccess for FakeStorage {
     async fn change(&self, operation: &'static str, needs: &[Hold], change: Change<'_>) -> Result<(), StorageError> {
-        self.reach(Point::of(operation), operation).await?;
-        self.when_free(None, needs, |state| change(&mut state.failures)).await;
-        Ok(())
+        let behaviour = self.reach(Point::of(operation), operation).await?;
+        if !matches!(behaviour, Behaviour::Lost { committed: false }) {
+            self.when_free(None, needs, |state| change(&mut state.failures)).await;
+        }
+        match behaviour {
+            Behaviour::Lost { .. } => {
+                Err(StorageError::new(StorageErrorKind::Unavailable, operation, "connection lost"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn read(&self, operation: &'static str, reading: Reading<'_>) -> Result<(), StorageError> {
