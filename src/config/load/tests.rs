@@ -1,4 +1,4 @@
-use std::{ffi::OsString, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ impl Setup {
     }
 
     fn load(self) -> Result<Loaded, ConfigError> {
-        load_from(&self.flags, &Environment(self.variables), self.folder.path())
+        load_from(&self.flags, self.variables, self.folder.path())
     }
 
     fn good(self) -> Loaded {
@@ -218,6 +218,15 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
     assert!(folder.message().contains("cannot read the configuration file"));
     let list = Setup::new().file("a.yaml", "- 1\n").variable("ACTIVELOG_CONFIG", "a.yaml").message();
     assert!(list.contains("is not valid"), "{list}");
+}
+
+#[test]
+fn what_a_file_holds_does_not_steer_the_terminal() {
+    for file in ["\"a\\u001b[2J\\n\" = 1\n", "\"\\u001b[2J\" = 1\n\"\\r\" = 1\n", "[\"\\u001b\"\n"] {
+        let message = Setup::new().file("activelog.toml", file).message();
+        let strange = message.replace("\n  - ", "").find(char::is_control);
+        assert_eq!(strange, None, "{message:?}");
+    }
 }
 
 #[test]
