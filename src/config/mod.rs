@@ -27,6 +27,7 @@ mod setting;
 mod storage;
 mod webhooks;
 mod worker;
+mod yaml_bounds;
 
 pub use backpressure::BackpressureConfig;
 pub use broker::{BrokerConfig, RequiredDurability};

@@ -218,6 +218,14 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
     assert!(folder.message().contains("cannot read the configuration file"));
     let list = Setup::new().file("a.yaml", "- 1\n").variable("ACTIVELOG_CONFIG", "a.yaml").message();
     assert!(list.contains("is not valid"), "{list}");
+    let large = Setup::new().file("activelog.toml", &"#".repeat(1024 * 1024 + 1)).message();
+    assert!(large.contains("it is larger than 1 MiB"), "{large}");
+    let levels = (1..30).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(9)));
+    let bomb = format!("a0: &a0 x\n{}", levels.collect::<String>());
+    for text in [bomb, "- ".repeat(100_000)] {
+        let message = Setup::new().file("a.yaml", &text).variable("ACTIVELOG_CONFIG", "a.yaml").message();
+        assert!(message.contains("a.yaml is not valid: line "), "{message}");
+    }
 }
 
 #[test]
