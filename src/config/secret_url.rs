@@ -71,7 +71,9 @@ pub(super) fn redact(text: &str) -> String {
             format!("{scheme}{user}@{}", redact_parameters(host))
         }
         Some((user, host)) => {
+            // Where it holds an @ itself, that may end a token or a password.
             let user = user.split_once(':').map_or("", |(user, _)| user);
+            let user = if user.contains('@') { "" } else { user };
             let colon = if user.is_empty() { "" } else { ":" };
             format!("{scheme}{user}{colon}***@{}", redact_parameters(host))
         }
@@ -111,6 +113,7 @@ mod tests {
             ("postgres://db:5432/log?password=s3:c@ret", "postgres://db:***"),
             ("postgres://ann:s3?pass=c@ret", "postgres://ann:***"),
             ("nats://s3?token=c@ret", "nats://***"),
+            ("nats://s3cret@a:4222,b@c", "nats://***@c"),
             ("sqlite:./x.db", "sqlite:./x.db"),
             ("database:", "database:"),
         ] {

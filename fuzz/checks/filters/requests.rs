@@ -16,6 +16,8 @@ const PAGES_MAX: usize = 60;
 
 /// A request that reads.
 pub(super) fn read(path: &str) {
+    // A fragment is no part of a request.
+    let path = path.split('#').next().unwrap_or_default();
     site::with(|site| {
         let Some(answer) = site.send("GET", path, "") else { return };
         answered(&answer, path);
