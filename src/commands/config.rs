@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use activelog_interfaces::cli::{ConfigArgs, ConfigOutput};
+use activelog_interfaces::cli::{ConfigArgs, ConfigOutput, one_line};
 
 use super::{CommandError, ExitStatus};
 use crate::config::{EffectiveValue, Loaded, Shown};
@@ -19,14 +19,18 @@ pub fn show_config(loaded: &Loaded, args: &ConfigArgs, output: &mut dyn Write) -
 }
 
 fn text(values: &[EffectiveValue], output: &mut dyn Write) -> io::Result<()> {
-    let shown = |value: &EffectiveValue| value.value.as_ref().map_or("(not set)".to_owned(), ToString::to_string);
+    let shown = |value: &EffectiveValue| match &value.value {
+        Some(shown) => one_line(&shown.to_string()),
+        None => "(not set)".to_owned(),
+    };
+    let origin = |value: &EffectiveValue| one_line(&value.origin.to_string());
     let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let keys = width(&mut values.iter().map(|v| v.key.len()));
     // One long path must not push all sources out of sight.
     let shown_width = width(&mut values.iter().map(|v| shown(v).chars().count())).min(50);
     values
         .iter()
-        .try_for_each(|value| writeln!(output, "{:keys$}  {:shown_width$}  {}", value.key, shown(value), value.origin))
+        .try_for_each(|value| writeln!(output, "{:keys$}  {:shown_width$}  {}", value.key, shown(value), origin(value)))
 }
 
 fn json(values: &[EffectiveValue], output: &mut dyn Write) -> io::Result<()> {

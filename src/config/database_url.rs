@@ -62,11 +62,13 @@ fn sqlite_path(url: &str) -> Result<PathBuf, String> {
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     // What the file is opened with anyway, and often copied along with a URL.
     let path = rest.strip_suffix("?mode=rwc").unwrap_or(rest);
-    if path.is_empty() {
+    // Folders may be called anything: the data folder is one of them.
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() || path.contains('\0') {
         Err("must name a file: sqlite:PATH".to_owned())
-    } else if path.contains(":memory:") {
+    } else if name.contains(":memory:") {
         Err("must name a file: a database in memory would lose what was accepted".to_owned())
-    } else if path.contains('?') {
+    } else if name.contains('?') {
         Err("must be sqlite:PATH without parameters".to_owned())
     } else {
         Ok(PathBuf::from(path))
@@ -76,6 +78,10 @@ fn sqlite_path(url: &str) -> Result<PathBuf, String> {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Two slashes at the beginning would be read as part of the scheme.
+            Self::Sqlite { path } if path.as_os_str().as_encoded_bytes().starts_with(b"//") => {
+                write!(f, "sqlite://{}", path.display())
+            }
             Self::Sqlite { path } => write!(f, "sqlite:{}", path.display()),
             Self::Postgres { url } => url.fmt(f),
         }
@@ -92,8 +98,26 @@ mod tests {
         assert_eq!(DatabaseUrl::parse("sqlite:a/b.db"), sqlite("a/b.db"));
         assert_eq!(DatabaseUrl::parse("sqlite:///var/b.db?mode=rwc"), sqlite("/var/b.db"));
         assert!(matches!(DatabaseUrl::parse("postgresql://h/d"), Ok(DatabaseUrl::Postgres { .. })));
-        for bad in ["", "mysql://h/d", "b.db", "postgres:h", "sqlite:", "sqlite::memory:", "sqlite:x?cache=shared"] {
+        for bad in [
+            "",
+            "mysql://h/d",
+            "b.db",
+            "postgres:h",
+            "sqlite:",
+            "sqlite:a/",
+            "sqlite:a\0b",
+            "sqlite::memory:",
+            "sqlite:x?cache=shared",
+        ] {
             assert!(DatabaseUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_any_folder_is_shown_as_it_is_read() {
+        for folder in ["a", "/var/lib/a log?", ":memory:", "//a", "///a", "a?mode=rwc", "postgres://b", "sqlite:"] {
+            let url = DatabaseUrl::in_folder(Path::new(folder));
+            assert_eq!(DatabaseUrl::parse(&url.to_string()), Ok(url), "{folder}");
         }
     }
 

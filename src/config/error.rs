@@ -1,12 +1,14 @@
 use std::{fmt, path::PathBuf};
 
+use activelog_interfaces::cli::one_line;
+
 use super::Origin;
 
 /// The configuration cannot be used. The message is for the person who wrote it and says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file named by a flag or variable, or found in the working folder, cannot be read.
-    #[error("cannot read the configuration file {} ({origin}): {reason}", path.display())]
+    #[error("cannot read the configuration file {} ({origin}): {}", path.display(), one_line(reason))]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -16,7 +18,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The file is not what its name says it is.
-    #[error("the configuration file {} is not valid: {reason}", path.display())]
+    #[error("the configuration file {} is not valid: {}", path.display(), one_line(reason))]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -75,11 +77,11 @@ struct Listed<'a>(&'a [Problem]);
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = self.0 {
-            return write!(f, "invalid configuration: {only}");
+            return write!(f, "invalid configuration: {}", one_line(&only.to_string()));
         }
         write!(f, "invalid configuration, {} problems:", self.0.len())?;
         for problem in self.0 {
-            write!(f, "\n  - {problem}")?;
+            write!(f, "\n  - {}", one_line(&problem.to_string()))?;
         }
         Ok(())
     }

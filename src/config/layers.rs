@@ -1,17 +1,21 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use activelog_interfaces::cli::GlobalFlags;
 use config::{FileFormat, Format, Map, Value, ValueKind};
 
-use super::{ConfigError, Origin, Problem};
+use super::{ConfigError, Origin, Problem, yaml_bounds};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "activelog.toml";
+
+/// The largest file, in bytes.
+const FILE_MAX: u64 = 1024 * 1024;
 
 /// What variables of sections begin with.
 const PREFIX: &str = "ACTIVELOG__";
@@ -155,10 +159,23 @@ fn read_file(path: &Path, origin: &Origin) -> Result<Map<String, Value>, ConfigE
         Some("yaml" | "yml") => FileFormat::Yaml,
         _ => return Err(unreadable("its name must end in .toml, .yaml or .yml".to_owned())),
     };
-    let bytes = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = bounded(path).map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if matches!(format, FileFormat::Yaml) {
+        yaml_bounds::check(text).map_err(malformed)?;
+    }
     format.parse(None, text).map_err(|error| malformed(without_source(&error.to_string())))
+}
+
+/// The whole file, unless it is larger than a configuration can be.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// A parser's message without the lines of the file that it quotes: they may hold a password.

@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use activelog_interfaces::cli::GlobalFlags;
 
@@ -47,11 +50,19 @@ pub struct Loaded {
 /// When the file cannot be read, or with everything that is wrong with keys and values.
 pub fn load(flags: &GlobalFlags) -> Result<Loaded, ConfigError> {
     // Paths stay relative to the working folder: messages then name them as they were written.
-    load_from(flags, &Environment(std::env::vars_os().collect()), &PathBuf::new())
+    load_from(flags, std::env::vars_os().collect(), &PathBuf::new())
 }
 
-fn load_from(flags: &GlobalFlags, environment: &Environment, folder: &Path) -> Result<Loaded, ConfigError> {
-    let layers = Layers::collect(flags, environment, folder)?;
+/// Loads the configuration of a process with this environment that works in this folder.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_from(
+    flags: &GlobalFlags,
+    environment: Vec<(OsString, OsString)>,
+    folder: &Path,
+) -> Result<Loaded, ConfigError> {
+    let layers = Layers::collect(flags, &Environment(environment), folder)?;
     let mut reader = Reader::new(layers.given, layers.problems);
     let server = ServerConfig::read(&mut reader);
     let storage = StorageConfig::read(&mut reader);

@@ -27,13 +27,14 @@ mod setting;
 mod storage;
 mod webhooks;
 mod worker;
+mod yaml_bounds;
 
 pub use backpressure::BackpressureConfig;
 pub use broker::{BrokerConfig, RequiredDurability};
 pub use byte_size::ByteSize;
 pub use database_url::DatabaseUrl;
 pub use error::{ConfigError, Problem};
-pub use load::{Config, Loaded, load};
+pub use load::{Config, Loaded, load, load_from};
 pub use log::{LogConfig, LogFormat};
 pub use origin::{EffectiveValue, Origin, Shown};
 pub use relay::RelayConfig;

@@ -54,18 +54,26 @@ pub(super) fn redact(text: &str) -> String {
         return text.split(',').map(redact).collect::<Vec<_>>().join(",");
     }
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        Some((scheme, rest)) if !scheme.contains('@') => (format!("{scheme}://"), rest),
         // `postgres:user:pw@host` is a typing mistake, and holds a password all the same.
-        None if text.contains('@') => (String::new(), text),
-        None => return redact_parameters(text),
+        _ if text.contains('@') => (String::new(), text),
+        _ => return redact_parameters(text),
     };
     match rest.rsplit_once('@') {
+        // A parameter with an @ in it, or a password with a question mark: what stands before the first sign of either is neither.
+        Some((before, _)) if redact_parameters(before) != before => {
+            let user =
+                if scheme == "nats://" { "" } else { before.split_inclusive([':', '?']).next().unwrap_or_default() };
+            format!("{scheme}{user}***")
+        }
         // A NATS URL may hold a token alone.
         Some((user, host)) if !user.contains(':') && scheme != "nats://" => {
             format!("{scheme}{user}@{}", redact_parameters(host))
         }
         Some((user, host)) => {
+            // Where it holds an @ itself, that may end a token or a password.
             let user = user.split_once(':').map_or("", |(user, _)| user);
+            let user = if user.contains('@') { "" } else { user };
             let colon = if user.is_empty() { "" } else { ":" };
             format!("{scheme}{user}{colon}***@{}", redact_parameters(host))
         }
@@ -100,6 +108,12 @@ mod tests {
             ("nats://s3cret@a:4222", "nats://***@a:4222"),
             ("nats://u:s3cret@a:4222,nats://u:s3cret@b:4222", "nats://u:***@a:4222,nats://u:***@b:4222"),
             ("postgres:ann:s3cret@db", "postgres:***@db"),
+            ("postgres:ann:s3cret@db://log", "postgres:***@db://log"),
+            ("postgres://db/log?password=s3@cret", "postgres://db/log?***"),
+            ("postgres://db:5432/log?password=s3:c@ret", "postgres://db:***"),
+            ("postgres://ann:s3?pass=c@ret", "postgres://ann:***"),
+            ("nats://s3?token=c@ret", "nats://***"),
+            ("nats://s3cret@a:4222,b@c", "nats://***@c"),
             ("sqlite:./x.db", "sqlite:./x.db"),
             ("database:", "database:"),
         ] {

@@ -35,7 +35,7 @@ impl Setup {
     }
 
     fn load(self) -> Result<Loaded, ConfigError> {
-        load_from(&self.flags, &Environment(self.variables), self.folder.path())
+        load_from(&self.flags, self.variables, self.folder.path())
     }
 
     fn good(self) -> Loaded {
@@ -220,6 +220,23 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
     assert!(folder.message().contains("cannot read the configuration file"));
     let list = Setup::new().file("a.yaml", "- 1\n").variable("ACTIVELOG_CONFIG", "a.yaml").message();
     assert!(list.contains("is not valid"), "{list}");
+    let large = Setup::new().file("activelog.toml", &"#".repeat(1024 * 1024 + 1)).message();
+    assert!(large.contains("it is larger than 1 MiB"), "{large}");
+    let levels = (1..30).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(9)));
+    let bomb = format!("a0: &a0 x\n{}", levels.collect::<String>());
+    for text in [bomb, "- ".repeat(100_000)] {
+        let message = Setup::new().file("a.yaml", &text).variable("ACTIVELOG_CONFIG", "a.yaml").message();
+        assert!(message.contains("a.yaml is not valid: line "), "{message}");
+    }
+}
+
+#[test]
+fn what_a_file_holds_does_not_steer_the_terminal() {
+    for file in ["\"a\\u001b[2J\\n\" = 1\n", "\"\\u001b[2J\" = 1\n\"\\r\" = 1\n", "[\"\\u001b\"\n"] {
+        let message = Setup::new().file("activelog.toml", file).message();
+        let strange = message.replace("\n  - ", "").find(char::is_control);
+        assert_eq!(strange, None, "{message:?}");
+    }
 }
 
 #[test]

@@ -253,4 +253,15 @@ mod tests {
             "{error}"
         );
     }
+
+    /// A float is the same however often it is read and written, also one that takes care to read.
+    #[test]
+    fn numbers_are_read_exactly() {
+        for text in ["1.07156608002e131", "9.5367431640625e-7", "10.123"] {
+            let number: f64 = serde_json::from_str(text).expect("a number");
+            assert_eq!(Ok(number), text.parse());
+            let written = serde_json::to_string(&number).expect("a text");
+            assert_eq!(serde_json::from_str(&written).ok(), Some(number), "{text}");
+        }
+    }
 }

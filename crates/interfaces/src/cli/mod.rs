@@ -16,3 +16,4 @@ pub use args::{
     ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };
+pub use terminal::one_line;

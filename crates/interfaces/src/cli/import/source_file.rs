@@ -13,6 +13,9 @@ use flate2::read::MultiGzDecoder;
 /// How much is read at a time.
 const BUFFER: usize = 64 * 1024;
 
+/// How much of a file tells what it is: at least as much as any of [`FOREIGN`].
+const START: usize = 16;
+
 /// What files of other kinds begin with, and what to do about them.
 const FOREIGN: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "it is a ZIP archive: unpack it and import the activities.csv inside"),
@@ -68,8 +71,8 @@ impl SourceFile {
         }
         let position = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: file, position: position.clone() };
-        let mut raw = BufReader::with_capacity(BUFFER, counted);
-        let start = raw.fill_buf().map_err(|error| unreadable(error.to_string()))?;
+        let raw = BufReader::with_capacity(BUFFER, counted);
+        let (start, raw) = beginning(raw).map_err(|error| unreadable(error.to_string()))?;
         let gzipped = start.starts_with(&[0x1f, 0x8b]);
         if start.is_empty() {
             return Err(not_csv("it is empty"));
@@ -77,14 +80,22 @@ impl SourceFile {
         if !gzipped && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
             return Err(not_csv("its name says gzip, its content does not"));
         }
-        let mut text: Box<dyn BufRead + Send> =
+        let text: Box<dyn BufRead + Send> =
             if gzipped { Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw))) } else { Box::new(raw) };
-        let start = text.fill_buf().map_err(|error| unreadable(format!("damaged gzip data: {error}")))?;
+        let (start, text) = beginning(text).map_err(|error| unreadable(format!("damaged gzip data: {error}")))?;
         if let Some((_, reason)) = FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {
             return Err(not_csv(reason));
         }
-        Ok(Self { text, position, size: metadata.len() })
+        Ok(Self { text: Box::new(text), position, size: metadata.len() })
     }
+}
+
+/// The first bytes, and the whole again. A pipe, or a gzip member, may give them one by one.
+fn beginning<R: BufRead>(mut input: R) -> io::Result<(Vec<u8>, io::Chain<io::Cursor<Vec<u8>>, R>)> {
+    let mut start = Vec::with_capacity(START);
+    input.by_ref().take(START as u64).read_to_end(&mut start)?;
+    let whole = io::Cursor::new(start.clone()).chain(input);
+    Ok((start, whole))
 }
 
 fn reason(error: &io::Error) -> String {

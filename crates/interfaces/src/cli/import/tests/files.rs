@@ -9,17 +9,17 @@ use super::{
 };
 use crate::cli::OutputFormat;
 
-fn gzip(text: &str) -> Vec<u8> {
+fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).expect("memory can be written");
+    encoder.write_all(text.as_ref()).expect("memory can be written");
     encoder.finish().expect("memory can be written")
 }
 
 #[tokio::test]
 async fn gzipped_files_are_known_by_their_content() {
     let f = Fixture::new();
-    let mut members = gzip(&export(3));
-    members.extend(gzip(&format!("{}\n", row(4, "Second member", "60", "1"))));
+    let mut members = gzip(export(3));
+    members.extend(gzip(format!("{}\n", row(4, "Second member", "60", "1"))));
     let report = f.import(&f.file("activities.csv.gz", &members)).await;
     assert_eq!((report.imported, report.stop), (4, Stop::Completed));
     let report = f.import(&f.file("activities.csv", &members)).await;
@@ -27,9 +27,21 @@ async fn gzipped_files_are_known_by_their_content() {
 }
 
 #[tokio::test]
+async fn what_a_file_begins_with_may_arrive_byte_by_byte() {
+    let f = Fixture::new();
+    let marked = format!("\u{feff}{}", export(3));
+    let (first, rest) = marked.as_bytes().split_at(1);
+    let report = f.import(&f.file("a.csv.gz", [gzip(first), gzip(rest)].concat())).await;
+    assert_eq!((report.imported, report.stop), (3, Stop::Completed));
+    let zip = f.file("b.csv.gz", [gzip("P"), gzip("K\x03\x04…")].concat());
+    let error = import(&zip, &f.importer, &CancellationToken::new()).await.expect_err("no export").to_string();
+    assert!(error.contains("ZIP archive"), "{error}");
+}
+
+#[tokio::test]
 async fn a_damaged_gzip_file_stops_the_import_and_says_so() {
     let f = Fixture::new();
-    let whole = gzip(&export(2_000));
+    let whole = gzip(export(2_000));
     let report = f.import(&f.file("a.csv.gz", &whole[..whole.len() - 20])).await;
     let Stop::Failed(reason) = &report.stop else { panic!("{report:?}") };
     assert!(reason.starts_with("the file cannot be read further"), "{reason}");
