@@ -135,8 +135,8 @@ pub struct ParkingDepth {
 #[async_trait]
 pub trait Parking: Send {
     /// Takes a parked event off its lane, together with the effects of the transaction. `false`, with no effect, when the lane has been
-    /// claimed by another since, the event is no longer there, or the handler's events are being replayed: the transaction must be rolled back. Until the transaction has ended, nobody
-    /// else can claim the lane.
+    /// claimed by another since, the event is no longer there, or the handler's events are being replayed: the transaction must be rolled
+    /// back. Until the transaction has ended, nobody else can claim the lane.
     ///
     /// When a dead letter of this handler and event is being replayed, it becomes `Replayed` with it.
     async fn take(&mut self, lane: &ClaimedLane, place: i64) -> Result<bool, StorageError>;
