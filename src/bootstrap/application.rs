@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::{ActivityLog, ports::Repositories},
@@ -28,6 +28,9 @@ pub struct Application {
     pub webhooks: Webhooks,
 }
 
+/// How long transactions may take to finish after everything that begins them has stopped.
+const CLOSING: Duration = Duration::from_secs(1);
+
 impl Application {
     /// Opens the storage and puts the application together on it.
     pub async fn open(config: &Config, schema: SchemaPolicy) -> anyhow::Result<Self> {
@@ -51,9 +54,16 @@ impl Application {
         FailedEvents::new(self.storage.dead_letters.clone(), self.storage.parking.clone())
     }
 
-    /// Finishes the transactions under way and closes the storage.
+    /// Finishes the transactions under way and closes the storage. Those that take longer than a moment are rolled back: what began them has given them up
+    /// by now, and their events come again.
     pub async fn close(&self) {
-        self.orchestrator.close().await;
+        if tokio::time::timeout(CLOSING, self.orchestrator.close()).await.is_err() {
+            tracing::warn!(
+                "transactions are still under way and are rolled back; nothing of what they would have done is lost"
+            );
+            self.orchestrator.abort();
+            self.orchestrator.close().await;
+        }
         self.storage.close().await;
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     orchestrator::{Orchestrator, OrchestratorError, RequestContext, Work},
     ports::{
         Journal, JournalCursor, JournalEntry, Lease, LeaseStore, PARTITIONS, Partition, Replay, ReplayProgress,
-        Replays, StorageError, UnitOfWork,
+        Replays, StorageError, StorageErrorKind, UnitOfWork,
     },
 };
 
@@ -230,8 +230,7 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
             ReplayProgress::Reading(ref cursor) => cursor.clone(),
             ReplayProgress::Clearing => {
                 while !stop.is_cancelled() {
-                    let forgotten = self.replays.forget(handler, CLEAR).await?;
-                    let cleared = self.clear(projection.name()).await?;
+                    let (forgotten, cleared) = self.clear(projection.name()).await?;
                     state.cleared += cleared;
                     progress(state);
                     if forgotten + cleared == 0 {
@@ -266,19 +265,27 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
         }
     }
 
-    /// Removes some of what the handler has made.
-    async fn clear(&self, handler: &'static str) -> Result<u64, ReplayError> {
-        let Some(projection) = self.projections.get(handler).cloned() else { return Ok(0) };
+    /// Removes some of what the handler has made, together with the record that it has taken events: both under the eyes of the storage, as another may
+    /// have gone on with this replay while this process was frozen. Answers how much of each.
+    async fn clear(&self, handler: &'static str) -> Result<(u64, u64), ReplayError> {
+        let Some(projection) = self.projections.get(handler).cloned() else { return Ok((0, 0)) };
         let context = RequestContext { correlation_id: self.orchestrator.next_id(), causation_id: None, trace: None };
-        let work: Work<U, u64> = Arc::new(move |step, progress| {
+        let work: Work<U, (u64, u64)> = Arc::new(move |step, progress| {
             let projection = projection.clone();
             Box::pin(async move {
                 progress.enter(handler);
-                let cleared = projection.clear(CLEAR, step).await;
-                cleared.map_err(|source| OrchestratorError::Storage { use_case: handler, source })
+                let failed = |source| OrchestratorError::Storage { use_case: handler, source };
+                let forgotten = step.tx().inbox().forget(handler, CLEAR).await.map_err(failed)?;
+                let cleared = projection.clear(CLEAR, step).await.map_err(failed)?;
+                Ok((forgotten, cleared))
             })
         });
-        Ok(self.orchestrator.transact(self.orchestrator.options(), context, work).await?)
+        match self.orchestrator.transact(self.orchestrator.options(), context, work).await {
+            Err(OrchestratorError::Storage { source, .. }) if source.kind == StorageErrorKind::Fenced => {
+                Err(ReplayError::Running(handler.to_owned()))
+            }
+            cleared => Ok(cleared?),
+        }
     }
 
     /// Has the handler take what it takes of these: in order for each key, and several keys at once.

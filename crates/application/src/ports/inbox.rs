@@ -27,4 +27,10 @@ pub trait Inbox: Send {
     /// Like [`record`](Self::record), for the replay of `handler` itself. `Behind` only when an event of the same subject with a lower sequence is
     /// parked for the handler, or is a dead letter that holds its lane: what was parked because of the replay comes later than what is replayed.
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError>;
+
+    /// Makes up to `limit` events of `handler` unknown, while its replay is [`Clearing`](super::ReplayProgress::Clearing); not those that are parked, nor
+    /// dead letters that were not replayed. Answers how many; 0 when none is left. Fails with
+    /// [`StorageErrorKind::Fenced`](super::StorageErrorKind::Fenced) when the replay is not clearing: somebody else has taken it further, and what has been
+    /// made since must stay. Until the transaction has ended, the replay goes on clearing.
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError>;
 }

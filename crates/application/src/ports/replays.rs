@@ -41,11 +41,7 @@ pub trait Replays: Send + Sync + 'static {
         to: Option<Timestamp>,
     ) -> Result<Replay, StorageError>;
 
-    /// Makes up to `limit` events of the handler unknown to the inbox; not those that are parked, nor dead letters that were not replayed.
-    /// Answers how many; 0 when none is left. Only while [`Clearing`](ReplayProgress::Clearing): later it would forget what was replayed.
-    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError>;
-
-    /// Notes how far it has come.
+    /// Notes how far it has come. Waits for transactions that are [`forgetting`](super::Inbox::forget).
     async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError>;
 
     /// Ends it: the lanes of its handler can be claimed, at once.

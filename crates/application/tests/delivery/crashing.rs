@@ -7,6 +7,7 @@ use activelog_application::{
     ports::{CrashMarks, DeadLetterFilter, DeadLetters, DeathReason},
     testing::{Behaviour, FakeStorage, Point},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -130,6 +131,41 @@ async fn marks_that_could_not_be_erased_blame_nobody() {
     })
     .await;
     assert_eq!(effects(&storage), ["fails:a/1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_long_keeps_nobody_waiting_in_a_cautious_run() {
+    let storage = FakeStorage::new();
+    let _killed = guard(&storage, 1).await;
+    let handler = deadly("slow");
+    let worker = worker(&storage, &handler, 2).await;
+    let begun = Instant::now();
+    worker.feed.deliver(vec![("slow", happened("slow", 1))]);
+    until("it is tried", async || !handler.calls().is_empty()).await;
+    worker.feed.deliver(vec![("quick", happened("quick", 1))]);
+    worker.feed.log.until(&[acked("quick")]).await;
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_secs(1), "it is alone at first: {waited:?}");
+    assert!(waited < POLICY.time_limit, "it keeps others waiting: {waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_a_stop_has_cut_off_is_not_marked_afterwards() {
+    let storage = FakeStorage::new();
+    let _killed = guard(&storage, 1).await;
+    let (handler, event) = (deadly("slow"), happened("slow", 1));
+    let policy = FailurePolicy { time_limit: Duration::from_secs(3_600), ..POLICY };
+    let guard = guard(&storage, 2).await;
+    let differences = Differences { policy, ..Differences::default() };
+    let worker = run_guarded(&storage, &[&handler], differences, Some(&guard));
+    worker.feed.deliver(vec![("slow", event.clone())]);
+    until("it is tried", async || !handler.calls().is_empty()).await;
+    let marks = async || storage.failures().left("deadly", event.id).await.expect("a count");
+    assert_eq!(marks().await, 1);
+    worker.stop.cancel();
+    worker.task.await.expect("it stops");
+    guard.end().await.expect("it is noted");
+    assert_eq!(marks().await, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,6 +128,10 @@ impl Inbox for Reached<'_, dyn Inbox + '_> {
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
         self.inner.record_replayed(handler, event).await
     }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        self.inner.forget(handler, limit).await
+    }
 }
 
 #[async_trait]

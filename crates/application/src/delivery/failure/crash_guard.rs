@@ -30,7 +30,8 @@ use crate::{
 /// - Parked events are always marked. One that has a mark left is tried alone, and not in the first seconds of a run.
 /// - An event with as many marks as its handler's [`FailurePolicy::crashes`] is not given to it any more: it becomes a dead letter.
 ///
-/// Killing a worker from outside leaves at most one mark of an innocent event per kill, and the next attempt that answers erases it.
+/// Killing a worker from outside leaves marks on innocent events: those that were parked and just tried, and one that was delivered while the worker was
+/// cautious. The next attempt that answers erases them.
 #[derive(Clone)]
 pub struct CrashGuard(Arc<Guard>);
 
@@ -54,6 +55,10 @@ const WINDOW_GROWTH: u64 = 4;
 /// How long a run has to last before an event with a mark is tried. Runs that are killed from outside again and again, within moments of
 /// their start, would otherwise blame whichever event comes first.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
+
+/// How long an attempt that has to be alone may keep others waiting. Most that end the process do so at once; one that takes longer ends it beside
+/// another attempt at times, which then has a mark too, until it answers.
+const ALONE_FOR: Duration = Duration::from_secs(1);
 
 /// How many runs the window grows with.
 const RUNS_MAX: u32 = 4;
@@ -117,8 +122,11 @@ impl CrashGuard {
         Ok(())
     }
 
-    /// The run ends in order: everything it had begun has been settled.
+    /// The run ends in order: everything it had begun has been settled, or dropped without the process having ended.
     pub async fn end(&self) -> Result<(), StorageError> {
+        for (handler, event) in self.0.void.innocent() {
+            self.0.marks.erase(handler, event).await?;
+        }
         self.0.marks.ended(&self.0.group, &[self.0.run]).await
     }
 
@@ -144,6 +152,20 @@ impl CrashGuard {
         if before == Ok(1) {
             tracing::info!(group = %self.0.group, "handling events side by side again");
         }
+    }
+}
+
+/// An attempt under way. When it is dropped, because its lane was lost or the worker stops, its mark tells of no crash.
+struct Dropped<'a> {
+    void: &'a VoidMarks,
+    times: u32,
+    handler: &'static str,
+    event: Uuid,
+}
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.void.all_but(self.times, self.handler, self.event);
     }
 }
 
@@ -186,8 +208,18 @@ impl Invocation for Marked {
         if suspect {
             tokio::time::sleep_until(self.guard.0.began + SETTLED_AFTER).await;
         }
-        let _alone = if suspect || delivered { Some(self.alone.lock().await) } else { None };
-        let outcome = self.marked(event, entry).await;
+        let mut alone = if suspect || delivered { Some(self.alone.lock().await) } else { None };
+        let attempt = self.marked(event, entry);
+        tokio::pin!(attempt);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut attempt => outcome,
+            // What takes long must not make everybody wait. It keeps its mark.
+            () = tokio::time::sleep(ALONE_FOR), if alone.is_some() => {
+                alone.take();
+                attempt.await
+            }
+        };
         let answered =
             matches!(outcome, Ok(Handled::Committed) | Err(InvocationError::Failed(_) | InvocationError::Permanent(_)));
         if delivered && answered {
@@ -216,7 +248,10 @@ impl Marked {
                 void.all_but(times, self.handler(), event.id);
                 return Err(unavailable(error));
             }
-            self.inner.invoke(event, entry).await
+            let dropped = Dropped { void, times, handler: self.handler(), event: event.id };
+            let outcome = self.inner.invoke(event, entry).await;
+            std::mem::forget(dropped);
+            outcome
         };
         match marks.erase(self.handler(), event.id).await {
             Ok(()) => void.forget(self.handler(), event.id),

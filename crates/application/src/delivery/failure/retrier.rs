@@ -1,5 +1,6 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -108,7 +109,7 @@ impl Retrier {
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         let parking = &self.machine.parking;
         let claimed = parking.claim(names, now, self.options.lease, limit).await?;
-        let full = claimed.len() == room;
+        let (full, none) = (claimed.len() == room, claimed.is_empty());
         for lane in claimed {
             let lost = CancellationToken::new();
             active.insert(lane.clone(), lost.clone());
@@ -116,7 +117,11 @@ impl Retrier {
             tasks.spawn(async move {
                 let ended = work.lane.clone();
                 // A lost lane is dropped at any point: its transactions are fenced.
-                lost.run_until_cancelled(work.run()).await;
+                let run = AssertUnwindSafe(lost.run_until_cancelled(work.run())).catch_unwind().await;
+                if run.is_err() {
+                    tracing::error!(handler = %ended.handler, key = %ended.key,
+                        "work on a lane of parked events panicked; it goes on when its claim has run out");
+                }
                 ended
             });
         }
@@ -125,6 +130,10 @@ impl Retrier {
         }
         let due = parking.next_due(names).await?;
         let until_due = due.map_or(self.options.poll, |due| until(now, due));
+        if none && until_due.is_zero() {
+            // A transaction still has hold of the lane that is due: it cannot be claimed before that has ended.
+            return Ok(self.options.poll);
+        }
         Ok(until_due.min(self.options.poll).max(Duration::from_millis(1)))
     }
 
@@ -152,11 +161,8 @@ fn until(now: Timestamp, due: Timestamp) -> Duration {
 }
 
 fn forget(active: &mut Active, ended: Result<ClaimedLane, tokio::task::JoinError>) {
-    match ended {
-        Ok(lane) => drop(active.remove(&lane)),
-        Err(error) => {
-            tracing::error!(%error, "work on a lane of parked events panicked; it goes on when its claim has run out");
-            active.clear();
-        }
+    // A task that was cut short leaves its lane behind; nothing does that but the end of the runtime.
+    if let Ok(lane) = ended {
+        active.remove(&lane);
     }
 }

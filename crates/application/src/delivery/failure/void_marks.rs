@@ -9,7 +9,7 @@ use uuid::Uuid;
 const EVENTS_MAX: usize = 10_000;
 
 /// Crash marks of this run that tell of no crash, as the run goes on: the storage failed between mark and handler, or between the handler's
-/// answer and the erasure. Without this, an event would be blamed for the trouble of a database.
+/// answer and the erasure, or the attempt was dropped. Without this, an event would be blamed for the trouble of a database, or for a stop.
 #[derive(Default)]
 pub(super) struct VoidMarks(Mutex<BTreeMap<(&'static str, Uuid), u32>>);
 
@@ -25,6 +25,12 @@ impl VoidMarks {
     /// How many of `left` marks tell of a crash.
     pub(super) fn telling(&self, handler: &'static str, event: Uuid, left: u32) -> u32 {
         self.lock().get(&(handler, event)).map_or(left, |telling| left.min(*telling))
+    }
+
+    /// The events none of whose marks tells of a crash, with their handlers.
+    pub(super) fn innocent(&self) -> Vec<(&'static str, Uuid)> {
+        let known = self.lock();
+        known.iter().filter(|(_, telling)| **telling == 0).map(|(of, _)| *of).collect()
     }
 
     /// The event has no marks any more.

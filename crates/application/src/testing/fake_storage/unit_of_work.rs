@@ -22,6 +22,7 @@ use crate::{
 struct Written {
     events: Vec<EventEnvelope>,
     inbox: BTreeSet<(String, Uuid)>,
+    forgotten: Vec<(String, Uuid)>,
     scheduled: Vec<(EventEnvelope, Timestamp)>,
     cancelled: BTreeSet<Uuid>,
     answers: Answers,
@@ -80,6 +81,7 @@ impl FakeUnitOfWork {
         state.scheduled.retain(|(event, _)| !self.written.cancelled.contains(&event.id));
         state.scheduled.extend(self.written.scheduled.iter().cloned());
         state.answers.extend(self.written.answers.clone());
+        state.failures.forget(&self.written.forgotten);
         for (handler, event_id) in &self.written.inbox {
             state.failures.take_in(handler, *event_id);
         }
@@ -188,6 +190,23 @@ impl Inbox for Tables<'_> {
 
     async fn record_replayed(&mut self, handler: &str, event: &EventEnvelope) -> Result<Intake, StorageError> {
         self.0.intake(handler, event.id, |tables| tables.intake_replayed(handler, event)).await
+    }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "forget inbox";
+        self.0.statement(Point::Record, OPERATION).await?;
+        self.0.hold(Hold::Inbox(handler.to_owned(), Uuid::nil())).await;
+        let forgotten = {
+            let failures = &self.0.storage.state().failures;
+            failures.is_clearing(handler).then(|| failures.forgettable(handler, limit))
+        };
+        let Some(forgotten) = forgotten else {
+            self.0.poisoned = true;
+            return Err(StorageError::new(StorageErrorKind::Fenced, OPERATION, "the replay is not clearing"));
+        };
+        let count = forgotten.len() as u64;
+        self.0.written.forgotten.extend(forgotten);
+        Ok(count)
     }
 }
 

@@ -20,19 +20,24 @@ impl FailureTables {
         self.replays.entry(handler.to_owned()).or_insert_with(new).clone()
     }
 
-    fn forget(&mut self, handler: &str, limit: u32) -> u64 {
-        let clearing = self.replays.get(handler).is_some_and(|replay| replay.progress == ReplayProgress::Clearing);
-        if !clearing {
-            return 0;
-        }
+    /// Whether the replay of this handler is clearing.
+    pub(in crate::testing) fn is_clearing(&self, handler: &str) -> bool {
+        self.replays.get(handler).is_some_and(|replay| replay.progress == ReplayProgress::Clearing)
+    }
+
+    /// The events of the handler that can be forgotten: neither parked nor dead.
+    pub(in crate::testing) fn forgettable(&self, handler: &str, limit: u32) -> Vec<Address> {
         let waiting: BTreeSet<Address> = self.parked.values().map(|event| address(&event.addressed)).collect();
         let spared = |address: &Address| waiting.contains(address) || self.is_dead(address);
         let taken = self.inbox.keys().filter(|address| address.0 == handler && !spared(address));
-        let taken: Vec<Address> = taken.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect();
-        for address in &taken {
+        taken.take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect()
+    }
+
+    /// Makes these events unknown.
+    pub(in crate::testing) fn forget(&mut self, forgotten: &[Address]) {
+        for address in forgotten {
             self.inbox.remove(address);
         }
-        taken.len() as u64
     }
 
     fn end_replay(&mut self, handler: &str) {
@@ -62,12 +67,9 @@ impl Replays for MemoryFailures {
         Ok(replay)
     }
 
-    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
-        self.change("forget inbox", &[], |tables| tables.forget(handler, limit)).await
-    }
-
     async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError> {
-        self.change("advance replay", &[], |tables| {
+        // Who is forgetting has hold of the handler.
+        self.change("advance replay", &[Hold::Handler(handler.to_owned())], |tables| {
             if let Some(replay) = tables.replays.get_mut(handler) {
                 replay.progress = progress.clone();
             }

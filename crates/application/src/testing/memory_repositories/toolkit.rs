@@ -75,6 +75,17 @@ impl Inbox for Access<'_> {
         let known = |tables: &FailureTables| tables.intake_replayed(handler, event);
         self.intake("record replayed in inbox", handler, event.id, known)
     }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "forget inbox";
+        let failures = &mut self.write(OPERATION)?.failures;
+        if !failures.is_clearing(handler) {
+            return Err(self.fail(StorageErrorKind::Fenced, OPERATION, "the replay is not clearing"));
+        }
+        let forgotten = failures.forgettable(handler, limit);
+        failures.forget(&forgotten);
+        Ok(forgotten.len() as u64)
+    }
 }
 
 #[async_trait]

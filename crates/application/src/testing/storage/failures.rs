@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Storage, case::Checked, samples::event};
 use crate::ports::{
     Addressed, AfterDeadLetter, ClaimedLane, CommitError, DeadLetter, DeadLetterFilter, DeathReason, Failures, Intake,
-    ParkedEvent, ParkedFilter, StorageError,
+    ParkedEvent, ParkedFilter, StorageError, StorageErrorKind,
 };
 
 pub(super) const HANDLER: &str = "handler";
@@ -96,6 +96,22 @@ impl Storage {
             false => uow.rollback().await,
         }
         Ok(taken)
+    }
+
+    /// Has the handler's replay forget events in a transaction of its own.
+    pub(super) async fn forget(&self, handler: &str, limit: u32) -> Checked<u64> {
+        let mut uow = self.begin().await?;
+        let forgotten = uow.inbox().forget(handler, limit).await?;
+        uow.commit().await?;
+        Ok(forgotten)
+    }
+
+    /// Why the handler's replay cannot forget events.
+    pub(super) async fn cannot_forget(&self, handler: &str) -> Checked<Option<StorageErrorKind>> {
+        let mut uow = self.begin().await?;
+        let refused = uow.inbox().forget(handler, 100).await.err().map(|error| error.kind);
+        uow.rollback().await;
+        Ok(refused)
     }
 
     /// Takes everything off a lane and ends it.

@@ -6,7 +6,7 @@ use super::{
     failures::{HANDLER, failed, future, insist, nth, to},
     samples::event,
 };
-use crate::ports::{AfterDeadLetter, DeadLetterState, Intake, JournalCursor, Replay, ReplayProgress};
+use crate::ports::{AfterDeadLetter, DeadLetterState, Intake, JournalCursor, Replay, ReplayProgress, StorageErrorKind};
 
 cases!("replays":
     one_that_has_begun_goes_on_until_it_ends,
@@ -19,6 +19,7 @@ cases!("replays":
     nothing_is_forgotten_once_the_journal_is_read,
     a_replayed_event_passes_what_comes_later,
     it_begins_when_transactions_of_the_handler_have_ended,
+    it_clears_until_who_is_forgetting_has_ended,
 );
 
 async fn one_that_has_begun_goes_on_until_it_ends(storage: Storage) -> Checked {
@@ -106,6 +107,7 @@ async fn a_lane_claimed_before_waits_too(storage: Storage) -> Checked {
     storage.replays.begin(HANDLER, None, None).await?;
     ensure!(!storage.take(&lane, place).await?, "what is parked was taken while the journal is replayed");
     storage.replays.end(HANDLER).await?;
+    let lane = storage.claim(9_000).await?;
     ensure!(storage.take(&lane, place).await?, "what is parked was not taken afterwards");
     Ok(())
 }
@@ -116,10 +118,10 @@ async fn what_was_taken_is_forgotten_piece_by_piece(storage: Storage) -> Checked
         storage.take_in(addressed).await?;
         storage.take_in(&to("another", (*addressed.event).clone())).await?;
     }
-    ensure_eq!(storage.replays.forget(HANDLER, 100).await?, 0, "what is forgotten without a replay");
+    ensure_eq!(storage.cannot_forget(HANDLER).await?, Some(StorageErrorKind::Fenced), "forgetting without a replay");
     storage.replays.begin(HANDLER, None, None).await?;
     for (limit, expected) in [(0, 0), (2, 2), (2, 2), (2, 1), (2, 0)] {
-        ensure_eq!(storage.replays.forget(HANDLER, limit).await?, expected, "up to {limit}");
+        ensure_eq!(storage.forget(HANDLER, limit).await?, expected, "up to {limit}");
     }
     for addressed in &events {
         ensure_eq!(storage.replay_intake(addressed).await?, Intake::New, "what was forgotten, to the replay");
@@ -146,7 +148,7 @@ async fn what_is_parked_or_dead_is_not_forgotten(storage: Storage) -> Checked {
     let (parked, letters) = (storage.parked().await?, storage.letters().await?);
     ensure_eq!(letters[0].state, DeadLetterState::Replayed, "the state of what was taken after a replay");
     storage.replays.begin(HANDLER, None, None).await?;
-    ensure_eq!(storage.replays.forget(HANDLER, 100).await?, 2, "what was taken");
+    ensure_eq!(storage.forget(HANDLER, 100).await?, 2, "what was taken");
     for (key, addressed) in keys.iter().zip(&events) {
         let forgotten = matches!(*key, "replayed" | "taken");
         let expected = if forgotten { Intake::New } else { Intake::AlreadyTaken };
@@ -171,7 +173,8 @@ async fn nothing_is_forgotten_once_the_journal_is_read(storage: Storage) -> Chec
     let again = uow.inbox().record_replayed(HANDLER, &replayed.event).await?;
     ensure_eq!(again, Intake::AlreadyTaken, "the same in the same transaction");
     uow.commit().await?;
-    ensure_eq!(storage.replays.forget(HANDLER, 100).await?, 0, "what is forgotten of what was replayed");
+    let refused = storage.cannot_forget(HANDLER).await?;
+    ensure_eq!(refused, Some(StorageErrorKind::Fenced), "forgetting what was replayed");
     ensure_eq!(storage.replay_intake(&replayed).await?, Intake::AlreadyTaken, "what was replayed");
     Ok(())
 }
@@ -213,8 +216,30 @@ async fn it_begins_when_transactions_of_the_handler_have_ended(storage: Storage)
             false => uow.rollback().await,
         }
         beginning.await??;
-        let forgotten = storage.replays.forget(&handler, 100).await?;
+        let forgotten = storage.forget(&handler, 100).await?;
         ensure_eq!(forgotten, u64::from(committed), "what is forgotten, after a commit: {committed}");
     }
+    Ok(())
+}
+
+/// Of two that are at the same replay, one may have been frozen: it must not clear what the other has made.
+async fn it_clears_until_who_is_forgetting_has_ended(storage: Storage) -> Checked {
+    storage.take_in(&nth("key", 1)).await?;
+    storage.replays.begin(HANDLER, None, None).await?;
+    let mut uow = storage.begin().await?;
+    ensure_eq!(uow.inbox().forget(HANDLER, 100).await?, 1, "what is forgotten");
+    let replays = storage.replays.clone();
+    let reading = ReplayProgress::Reading(JournalCursor::default());
+    let mut advancing = tokio::spawn(async move { insist(|| replays.advance(HANDLER, &reading)).await });
+    if let Ok(early) = tokio::time::timeout(Duration::from_millis(200), &mut advancing).await {
+        return Err(format!("it went on while events were being forgotten: {:?}", early?).into());
+    }
+    uow.commit().await?;
+    advancing.await??;
+    ensure_eq!(
+        storage.cannot_forget(HANDLER).await?,
+        Some(StorageErrorKind::Fenced),
+        "forgetting once the journal is read"
+    );
     Ok(())
 }

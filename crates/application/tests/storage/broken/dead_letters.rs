@@ -95,10 +95,6 @@ impl Replays for ReplaysThatStartOver {
         self.0.begin(handler, from, to).await
     }
 
-    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
-        self.0.forget(handler, limit).await
-    }
-
     async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError> {
         self.0.advance(handler, progress).await
     }

@@ -82,6 +82,10 @@ impl Inbox for BrokenInbox<'_> {
         }
         self.inner.record_replayed(handler, event).await.map(|intake| self.told(intake))
     }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        self.inner.forget(handler, limit).await
+    }
 }
 
 pub(super) struct OneFingerprint<'a>(pub(super) Box<dyn IdempotencyStore + 'a>);

@@ -1,4 +1,4 @@
-use activelog_application::ports::{Inbox, Intake, StorageError};
+use activelog_application::ports::{Inbox, Intake, StorageError, StorageErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use jiff_sqlx::ToSqlx;
@@ -59,6 +59,16 @@ const REPLAYED: Taking = taking!(
     "$5"
 );
 
+/// Keeps the replay of handler `$1` clearing until the transaction has ended. Answers how many there are.
+const CLEARING: &str = "WITH clearing AS (SELECT FROM handler_replays WHERE handler = $1 AND cursor IS NULL FOR SHARE) \
+     SELECT count(*) FROM clearing";
+
+/// Removes up to `$2` events of handler `$1`: not those that are parked or were given up on.
+const FORGET: &str = "DELETE FROM inbox WHERE handler = $1 AND event_id = ANY(ARRAY(SELECT i.event_id FROM inbox AS i WHERE i.handler = $1 \
+     AND NOT EXISTS (SELECT FROM parked AS p WHERE p.handler = $1 AND p.event_id = i.event_id) \
+     AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.handler = $1 AND d.event_id = i.event_id AND d.state <> 'replayed') \
+     LIMIT $2))";
+
 #[async_trait]
 impl Inbox for PgInbox<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
@@ -72,6 +82,15 @@ impl Inbox for PgInbox<'_> {
             query.bind(handler).bind(event.id).bind(event.subject.as_str()).bind(signed(event.sequence))
         };
         self.take_in(|| bind(planned_anew(REPLAYED.record)), || bind(planned_anew(REPLAYED.look))).await
+    }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "forget inbox";
+        let row = self.0.session.one(OPERATION, sqlx::query(CLEARING).bind(handler)).await?;
+        if Columns::of(&row, OPERATION).unsigned()? == 0 {
+            return Err(StorageError::new(StorageErrorKind::Fenced, OPERATION, "the replay is not clearing"));
+        }
+        self.0.session.execute(OPERATION, planned_anew(FORGET).bind(handler).bind(i64::from(limit))).await
     }
 }
 

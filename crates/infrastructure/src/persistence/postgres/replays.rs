@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{postgres::PgRow, types::Json};
 use tokio::time::Instant;
 
-use super::{database::PgDatabase, rows::Columns, session::planned_anew};
+use super::{database::PgDatabase, rows::Columns};
 
 const BEGIN: &str = "begin replay";
 
@@ -21,13 +21,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// end. So those that may not have seen a replay, which was committed before, are among these; no later one is of interest.
 const AT_WORK: &str = "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND relation = 'inbox'::regclass \
      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND mode = 'RowExclusiveLock' AND granted";
-
-/// Removes up to `$2` events of handler `$1` from the inbox while its past is being cleared: not those that are parked or were given up on.
-const FORGET: &str = "DELETE FROM inbox WHERE handler = $1 AND event_id = ANY(ARRAY(SELECT i.event_id FROM inbox AS i \
-     WHERE i.handler = $1 AND EXISTS (SELECT FROM handler_replays AS r WHERE r.handler = $1 AND r.cursor IS NULL) \
-     AND NOT EXISTS (SELECT FROM parked AS p WHERE p.handler = $1 AND p.event_id = i.event_id) \
-     AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.handler = $1 AND d.event_id = i.event_id AND d.state <> 'replayed') \
-     LIMIT $2))";
 
 #[async_trait]
 impl Replays for PgDatabase {
@@ -59,12 +52,6 @@ impl Replays for PgDatabase {
         let row =
             row.ok_or_else(|| StorageError::new(StorageErrorKind::Contention, BEGIN, "it was ended by another"))?;
         replay(&row, BEGIN)
-    }
-
-    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
-        const OPERATION: &str = "forget inbox";
-        let query = planned_anew(FORGET).bind(handler).bind(i64::from(limit));
-        self.system(OPERATION).await?.execute(OPERATION, query).await
     }
 
     async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError> {

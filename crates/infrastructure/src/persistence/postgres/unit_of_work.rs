@@ -75,14 +75,14 @@ async fn begin(shared: Arc<Shared>, options: TransactionOptions) -> Result<PgUni
     }
 }
 
-/// BEGIN, and with it in the same round trip the server's time limits where the connection's own are too long.
+/// BEGIN, and with it in the same round trip the server's time limits where the connection's own do not fit.
 fn begin_statement(options: TransactionOptions) -> SqlStr {
     let begin = match options.isolation {
         Isolation::ReadCommitted => "BEGIN ISOLATION LEVEL READ COMMITTED",
         Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
     };
     // What has passed of the usual deadline by now must not cost three more commands; within the grace this side still waits longer.
-    if options.deadline + GRACE >= SERVER_LIMIT {
+    if (SERVER_LIMIT.saturating_sub(GRACE)..=SERVER_LIMIT).contains(&options.deadline) {
         return begin.into_sql_str();
     }
     let statement = options.deadline.as_millis().max(1);

@@ -1,4 +1,4 @@
-use activelog_application::ports::{Clock, Inbox, Intake, StorageError};
+use activelog_application::ports::{Clock, Inbox, Intake, StorageError, StorageErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use sqlx::Row;
@@ -43,6 +43,16 @@ const KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE handler = $1 AND e
      OR EXISTS (SELECT 1 FROM parked WHERE handler = $1 AND event_id = $2) \
      OR EXISTS (SELECT 1 FROM dead_letters WHERE handler = $1 AND event_id = $2 AND state <> 'replayed') AS known";
 
+/// Whether the replay of handler `$1` is clearing. Nobody else writes before this transaction has ended.
+const CLEARING: &str =
+    "SELECT EXISTS (SELECT 1 FROM handler_replays WHERE handler = $1 AND cursor IS NULL) AS clearing";
+
+/// Removes up to `$2` events of handler `$1`: not those that are parked or were given up on.
+const FORGET: &str = "DELETE FROM inbox WHERE handler = $1 AND event_id IN (SELECT i.event_id FROM inbox i WHERE i.handler = $1 \
+     AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.handler = $1 AND p.event_id = i.event_id) \
+     AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.handler = $1 AND d.event_id = i.event_id AND d.state <> 'replayed') \
+     LIMIT $2)";
+
 #[async_trait]
 impl Inbox for SqliteInbox<'_> {
     async fn record(&mut self, handler: &str, event_id: Uuid, key: &str) -> Result<Intake, StorageError> {
@@ -54,6 +64,15 @@ impl Inbox for SqliteInbox<'_> {
         let record = self.begin(REPLAYED, handler, event.id);
         let record = record.bind(event.subject.as_str()).bind_unsigned(event.sequence);
         self.take_in(record, handler, event.id).await
+    }
+
+    async fn forget(&mut self, handler: &str, limit: u32) -> Result<u64, StorageError> {
+        const OPERATION: &str = "forget inbox";
+        let look = Statement::new(OPERATION, CLEARING).bind(handler);
+        if self.unit.fetch_optional(look, |row| row.try_get("clearing")).await? != Some(true) {
+            return Err(StorageError::new(StorageErrorKind::Fenced, OPERATION, "the replay is not clearing"));
+        }
+        self.unit.execute(Statement::new(OPERATION, FORGET).bind(handler).bind(limit)).await
     }
 }
 

@@ -9,26 +9,18 @@ pub(super) struct SqliteParking<'a> {
     pub(super) clock: &'a dyn Clock,
 }
 
-/// Whether the lane of handler `$1` and key `$2` has epoch `$3`, and may be taken from: a claim made before a replay began counts for nothing until that
-/// has ended.
-macro_rules! may_take {
-    () => {
-        concat!(is_mine!(), " AND NOT EXISTS (SELECT 1 FROM handler_replays WHERE handler = $1)")
-    };
-}
-
 /// Takes the event at place `$4` off the lane of handler `$1` and key `$2`, if it still has epoch `$3`, at `$5`. What is taken is in the
 /// inbox, also when it was parked so long ago that it is not there any more.
 const TAKE: &str = concat!(
     "INSERT INTO inbox (handler, event_id, taken_at) SELECT p.handler, p.event_id, $5 FROM parked p \
      WHERE p.place = $4 AND p.handler = $1 AND p.partition_key = $2 AND ",
-    may_take!(),
+    is_mine!(),
     " ON CONFLICT DO UPDATE SET taken_at = excluded.taken_at; \
      UPDATE dead_letters SET state = 'replayed', changed_at = $5 WHERE handler = $1 AND state = 'replaying' \
      AND event_id = (SELECT p.event_id FROM parked p WHERE p.place = $4 AND p.handler = $1 AND p.partition_key = $2) AND ",
-    may_take!(),
+    is_mine!(),
     "; DELETE FROM parked WHERE place = $4 AND handler = $1 AND partition_key = $2 AND ",
-    may_take!()
+    is_mine!()
 );
 
 #[async_trait]

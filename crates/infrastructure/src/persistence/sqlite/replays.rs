@@ -18,13 +18,6 @@ const BEGIN: &str = "INSERT INTO handler_replays (handler, began_at, from_at, to
      WHERE handler = $1 AND claimed_until IS NOT NULL; \
      SELECT handler, began_at, from_at, to_at, cursor FROM handler_replays WHERE handler = $1";
 
-/// Removes up to `$2` events of handler `$1` from the inbox while its past is being cleared: not those that are parked or were given up on.
-const FORGET: &str = "DELETE FROM inbox WHERE handler = $1 AND event_id IN (SELECT i.event_id FROM inbox i \
-     WHERE i.handler = $1 AND EXISTS (SELECT 1 FROM handler_replays r WHERE r.handler = $1 AND r.cursor IS NULL) \
-     AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.handler = $1 AND p.event_id = i.event_id) \
-     AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.handler = $1 AND d.event_id = i.event_id AND d.state <> 'replayed') \
-     LIMIT $2)";
-
 #[async_trait]
 impl Replays for SqliteDatabase {
     async fn begin(
@@ -43,12 +36,6 @@ impl Replays for SqliteDatabase {
         let begun = unit.fetch_optional(begin, replay).await?;
         unit.finish().await?;
         begun.ok_or_else(|| corrupt(OPERATION, "the replay is not there"))
-    }
-
-    async fn forget(&self, handler: &str, limit: u32) -> Result<u64, StorageError> {
-        let mut unit = self.inner.writer.begin_now().await?;
-        let forgotten = unit.execute(Statement::new("forget inbox", FORGET).bind(handler).bind(limit)).await?;
-        unit.finish().await.map(|()| forgotten)
     }
 
     async fn advance(&self, handler: &str, progress: &ReplayProgress) -> Result<(), StorageError> {
