@@ -128,7 +128,10 @@ fn holds(config: &Config) {
         assert!((millis(1)..=policy.longest_backoff).contains(&policy.first_backoff), "{policy:?}");
         assert!((millis(1)..=HOUR).contains(&policy.time_limit), "{policy:?}");
         let again = policy.longest_backoff * 2;
-        assert!(retention.inbox.duration().is_none_or(|inbox| inbox >= again), "{retention:?} forgets before {again:?}");
+        assert!(
+            retention.inbox.duration().is_none_or(|inbox| inbox >= again),
+            "{retention:?} forgets before {again:?}"
+        );
     }
     assert!(backpressure.max_outbox_events >= 1 && backpressure.poll_interval >= millis(10), "{backpressure:?}");
     let inbox = retention.inbox.duration().unwrap_or(Duration::MAX);
