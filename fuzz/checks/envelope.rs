@@ -68,7 +68,7 @@ fn figures_hold(snapshot: &ActivitySnapshot) {
         assert!((1..=43_200).contains(&figures.duration_minutes), "{figures:?}");
         assert!((0..=100_000_000).contains(&figures.distance_metres), "{figures:?}");
         assert!((0..=i64::from(u32::MAX)).contains(&figures.calories_burned), "{figures:?}");
-        assert!((figures - figures).is_zero());
+        assert!((figures + -figures).is_zero());
     }
     if let Ok(effort) = snapshot.effort() {
         assert_eq!(effort.activity_type.as_str().len(), snapshot.activity_type.trim().len());

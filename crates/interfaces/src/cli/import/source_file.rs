@@ -90,8 +90,11 @@ impl SourceFile {
     }
 }
 
+/// An input of which the beginning was read already.
+type Again<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
+
 /// The first bytes, and the whole again. A pipe, or a gzip member, may give them one by one.
-fn beginning<R: BufRead>(mut input: R) -> io::Result<(Vec<u8>, io::Chain<io::Cursor<Vec<u8>>, R>)> {
+fn beginning<R: BufRead>(mut input: R) -> io::Result<(Vec<u8>, Again<R>)> {
     let mut start = Vec::with_capacity(START);
     input.by_ref().take(START as u64).read_to_end(&mut start)?;
     let whole = io::Cursor::new(start.clone()).chain(input);
