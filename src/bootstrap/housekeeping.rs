@@ -3,7 +3,7 @@
 use activelog_application::{
     backpressure::{GroupProgress, PressureMonitor, PressureSources},
     relay::Scheduler,
-    retention::{Keeper, KeeperStores},
+    retention::{JournalGroup, Keeper, KeeperStores},
 };
 
 use super::{Application, options};
@@ -12,11 +12,14 @@ use crate::config::Config;
 /// The broker that delivers from the journal. An API on its own does not connect to the broker, and has only its URL to tell.
 const DELIVERS_FROM_JOURNAL: &str = "database";
 
+fn delivers_from_journal(config: &Config) -> bool {
+    config.broker.url.scheme().is_some_and(|scheme| scheme == DELIVERS_FROM_JOURNAL)
+}
+
 /// What looks whether writes may be taken.
 pub(super) fn pressure_monitor(config: &Config, application: &Application) -> PressureMonitor {
     let storage = &application.storage;
-    let from_journal = config.broker.url.scheme().is_some_and(|scheme| scheme == DELIVERS_FROM_JOURNAL);
-    let group = from_journal.then(|| GroupProgress {
+    let group = delivers_from_journal(config).then(|| GroupProgress {
         group: config.worker.group.clone(),
         journal: storage.journal.clone(),
         positions: storage.positions.clone(),
@@ -48,6 +51,8 @@ pub(super) fn keeper(config: &Config, application: &Application) -> Keeper {
     let storage = &application.storage;
     let stores = KeeperStores {
         retention: storage.retention.clone(),
+        group: delivers_from_journal(config)
+            .then(|| JournalGroup { name: config.worker.group.clone(), positions: storage.positions.clone() }),
         dead_letters: storage.dead_letters.clone(),
         leases: storage.leases.clone(),
         clock: application.clock.clone(),

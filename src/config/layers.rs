@@ -26,6 +26,9 @@ const SHORT_PREFIX: &str = "ACTIVELOG_";
 /// The short variables, without their prefix.
 const SHORT: [&str; 5] = ["CONFIG", "DATA_DIR", "LISTEN", "DATABASE_URL", "BROKER_URL"];
 
+/// The section that holds sections.
+const NESTED: &str = "handlers";
+
 /// How many slips of the keyboard make another name out of a short one. Names further away are not looked at: orchestrators make
 /// up such names (`ACTIVELOG_PORT`) for a service called `activelog`.
 const SLIPS: usize = 2;
@@ -75,7 +78,7 @@ impl Layers {
             path.push(name);
             match value.kind {
                 // An empty one sets nothing; it is kept so that its name is looked at.
-                ValueKind::Table(inner) if path.len() == 1 && !inner.is_empty() => self.file(path, inner, origin),
+                ValueKind::Table(inner) if is_section(path) && !inner.is_empty() => self.file(path, inner, origin),
                 _ => self.put(path.join("."), path.join("."), value, origin.clone()),
             }
             path.pop();
@@ -185,4 +188,13 @@ fn without_source(message: &str) -> String {
         rest.trim_start().starts_with('|')
     };
     message.lines().filter(|line| !quoted(line) && !line.trim().is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether keys stand below this: a section, or one of the sections of handlers.
+fn is_section(path: &[String]) -> bool {
+    match path {
+        [_] => true,
+        [nested, _] => nested == NESTED,
+        _ => false,
+    }
 }

@@ -258,7 +258,11 @@ impl<U: ?Sized + UnitOfWork + 'static> Replayer<U> {
                 cursor.0[usize::from(entry.partition.0)] = entry.position;
             }
             state.read += entries.len() as u64;
-            state.given += self.give(handler, &replay, entries).await?;
+            state.given += match self.give(handler, &replay, entries).await {
+                // What was under way is not done: it comes again from the last step.
+                Err(_) if stop.is_cancelled() => return Err(interrupted()),
+                given => given?,
+            };
             self.replays.advance(handler, &ReplayProgress::Reading(cursor.clone())).await?;
             state.of = left(&self.journal.heads().await?, &cursor) + state.read;
             progress(state);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{RetentionPolicy, Swept, sweep::Sweep};
 use crate::{
-    ports::{Clock, DeadLetters, LeaseStore, Retention, StorageError},
+    ports::{Clock, DeadLetters, GroupPositions, JournalCursor, LeaseStore, Retention, StorageError},
     sole_lease::SoleLease,
 };
 
@@ -38,12 +38,24 @@ impl Default for KeeperOptions {
 pub struct KeeperStores {
     /// What is removed from.
     pub retention: Arc<dyn Retention>,
+    /// The group that reads the journal, where it is read by groups. What it has not acknowledged stays, also when it has never been there: its worker
+    /// may be started later than what it is to handle was published.
+    pub group: Option<JournalGroup>,
     /// The dead letters.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Who of several keepers works.
     pub leases: Arc<dyn LeaseStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// A consumer group of the journal.
+#[derive(Clone)]
+pub struct JournalGroup {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub positions: Arc<dyn GroupPositions>,
 }
 
 /// Removes what is older than its policy says, until it is stopped.
@@ -93,6 +105,9 @@ impl Keeper {
     async fn sweep(&self, stop: &CancellationToken) -> Result<Option<Swept>, StorageError> {
         if self.lease.hold().await?.is_none() {
             return Ok(None);
+        }
+        if let Some(group) = &self.stores.group {
+            group.positions.join(&group.name, &JournalCursor::default()).await?;
         }
         Sweep::new(&self.stores, &self.policy, &self.options, &self.lease, stop).run().await
     }

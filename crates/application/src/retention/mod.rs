@@ -8,5 +8,5 @@ mod keeper;
 mod policy;
 mod sweep;
 
-pub use keeper::{Keeper, KeeperOptions, KeeperStores};
+pub use keeper::{JournalGroup, Keeper, KeeperOptions, KeeperStores};
 pub use policy::{RetentionPolicy, Swept};

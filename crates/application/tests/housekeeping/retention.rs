@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     ports::{GroupPositions, Journal, JournalCursor, Retention},
-    retention::{Keeper, KeeperOptions, KeeperStores, RetentionPolicy, Swept},
+    retention::{JournalGroup, Keeper, KeeperOptions, KeeperStores, RetentionPolicy, Swept},
 };
 use uuid::Uuid;
 
@@ -22,8 +22,13 @@ const FOR_EVER: RetentionPolicy = RetentionPolicy {
 };
 
 fn keeper(setting: &Setting, member: u128, policy: RetentionPolicy) -> Arc<Keeper> {
+    keeper_for(setting, member, policy, None)
+}
+
+fn keeper_for(setting: &Setting, member: u128, policy: RetentionPolicy, group: Option<JournalGroup>) -> Arc<Keeper> {
     let stores = KeeperStores {
         retention: Arc::new(setting.repositories.clone()),
+        group,
         dead_letters: Arc::new(setting.repositories.failures()),
         leases: Arc::new(setting.toolkit.clone()),
         clock: setting.clock.clone(),
@@ -104,6 +109,20 @@ async fn the_journal_is_cut_to_its_number_from_the_oldest_on_unless_a_group_need
     publish_more(&setting).await;
     setting.pass(301).await;
     assert_eq!(kept(&setting).await, 60, "nothing that the group has not taken");
+    setting.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_waits_for_a_group_that_has_never_come() {
+    let mut setting = Setting::new();
+    publish(&setting, 20, 5).await;
+    let group = JournalGroup { name: "late".to_owned(), positions: Arc::new(setting.toolkit.clone()) };
+    let policy = RetentionPolicy { journal_events: Some(1), journal: Some(Duration::ZERO), ..FOR_EVER };
+    let keeper = keeper_for(&setting, 1, policy, Some(group));
+    let mut swept = keeper.swept();
+    start(&mut setting, &keeper);
+    swept.wait_for(Option::is_some).await.expect("a sweep");
+    assert_eq!(kept(&setting).await, 100, "its worker has not been started yet");
     setting.end().await;
 }
 

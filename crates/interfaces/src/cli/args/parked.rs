@@ -23,7 +23,7 @@ Examples:
   activelog parked list
   activelog parked list --handler period-statistics --output json
 
-They are retried without anybody doing anything. Those that keep failing become dead letters.")]
+They are retried without anybody doing anything, unless a dead letter holds their aggregate. Those that keep failing become dead letters.")]
     List(ListParkedArgs),
 }
 
