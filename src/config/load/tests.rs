@@ -281,7 +281,7 @@ fn retention_is_a_duration_or_off_and_the_inbox_outlives_redelivery() {
 
 #[test]
 fn a_handler_may_have_a_policy_of_its_own() {
-    let text = "[worker]\nattempts = 9\n[handlers.achievements]\nafter_dead_letter = \"continue\"\nlongest_backoff = \"2d\"\n[retention]\ninbox = \"4d\"\n";
+    let text = "[worker]\nattempts = 9\n[handlers.achievements]\nafter_dead_letter = \"continue\"\nlongest_backoff = \"48h\"\n[retention]\ninbox = \"4d\"\n";
     let variable = "ACTIVELOG__HANDLERS__PERIOD_STATISTICS__HANDLER_TIMEOUT";
     let loaded = Setup::new().file("activelog.toml", text).variable(variable, "5s").good();
     let worker = &loaded.config.worker;
@@ -298,7 +298,8 @@ fn a_handler_may_have_a_policy_of_its_own() {
         message.contains("handlers.leaderboard.attempts: must not be less than quick_attempts; got 1"),
         "{message}"
     );
-    let message = Setup::new().variable("ACTIVELOG__HANDLERS__LEADERBOARD__LONGEST_BACKOFF", "7d").message();
+    let setup = Setup::new().variable("ACTIVELOG__HANDLERS__LEADERBOARD__LONGEST_BACKOFF", "168h");
+    let message = setup.variable("ACTIVELOG__RETENTION__INBOX", "13d").message();
     assert!(message.contains("retention.inbox: must be"), "it has to outlive what may come again: {message}");
 }
 
