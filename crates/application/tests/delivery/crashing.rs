@@ -134,6 +134,16 @@ async fn marks_that_could_not_be_erased_blame_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_is_not_cautious_for_long_however_little_comes() {
+    let storage = FakeStorage::new();
+    let _killed = guard(&storage, 1).await;
+    let second = guard(&storage, 2).await;
+    assert!(second.is_cautious());
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert!(!second.is_cautious());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_takes_long_keeps_nobody_waiting_in_a_cautious_run() {
     let storage = FakeStorage::new();
     let _killed = guard(&storage, 1).await;

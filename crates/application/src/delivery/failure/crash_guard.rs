@@ -24,8 +24,8 @@ use crate::{
 /// every event would cost a durable write each. Instead:
 ///
 /// - A worker notes that it runs, and erases the note when it stops in order. One that starts and finds the note of a run that is no more
-///   is **cautious**: among the first events that come are those that were being handled when that run ended. Until it has seen enough of them,
-///   events are marked, and handled one at a time, so that the mark which is left by another crash is of the event that caused it. The more
+///   is **cautious**: among the first events that come are those that were being handled when that run ended. Until it has seen enough of them, or half a
+///   minute has passed, events are marked, and handled one at a time, so that the mark which is left by another crash is of the event that caused it. The more
 ///   runs have ended so in the last minutes, the longer it is cautious.
 /// - Parked events are always marked. One that has a mark left is tried alone, and not in the first seconds of a run.
 /// - An event with as many marks as its handler's [`FailurePolicy::crashes`] is not given to it any more: it becomes a dead letter.
@@ -59,6 +59,10 @@ const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// How long an attempt that has to be alone may keep others waiting. Most that end the process do so at once; one that takes longer ends it beside
 /// another attempt at times, which then has a mark too, until it answers.
 const ALONE_FOR: Duration = Duration::from_secs(1);
+
+/// How long a run is cautious at most. An event that ends the process and comes later than that ends it unmarked; what came before it is taken by
+/// then, so the next run meets it sooner.
+const CAUTIOUS_FOR: Duration = Duration::from_secs(30);
 
 /// How many runs the window grows with.
 const RUNS_MAX: u32 = 4;
@@ -143,7 +147,7 @@ impl CrashGuard {
 
     /// Whether events that were delivered are handled one at a time.
     pub fn is_cautious(&self) -> bool {
-        self.0.cautious.load(Ordering::Acquire) > 0
+        self.0.cautious.load(Ordering::Acquire) > 0 && self.0.began.elapsed() < CAUTIOUS_FOR
     }
 
     /// One of the events that were to be seen has been.
