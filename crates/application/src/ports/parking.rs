@@ -153,7 +153,8 @@ pub trait Parking: Send {
 #[async_trait]
 pub trait ParkingStore: Send + Sync + 'static {
     /// Parks an event that has failed (`failures`), or comes behind one that has (`None`), at the end of its lane, and records it in the
-    /// inbox. A lane that is new has its first attempt at `due`; one that is there keeps its own time. `false`, with no effect, when the
+    /// inbox. Events of its subject with a higher sequence that are parked for the handler come behind it: they arrived while what is earlier was
+    /// replayed. A lane that is new has its first attempt at `due`; one that is there keeps its own time. `false`, with no effect, when the
     /// handler has taken the event, or it is parked, or a dead letter, already.
     async fn park(
         &self,
@@ -163,7 +164,7 @@ pub trait ParkingStore: Send + Sync + 'static {
     ) -> Result<bool, StorageError>;
 
     /// Makes an event a dead letter without parking it first, and records it in the inbox. With [`AfterDeadLetter::Hold`] its lane waits from
-    /// now on. `false`, with no effect, as for [`park`](Self::park).
+    /// now on. Later events of its subject come behind its place, and `false`, with no effect, is answered, as for [`park`](Self::park).
     async fn bury(
         &self,
         addressed: &Addressed,

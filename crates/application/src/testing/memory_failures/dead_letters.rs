@@ -30,6 +30,7 @@ impl FailureTables {
         self.take_in(&addressed.handler, addressed.event.id);
         let place = self.next_place();
         self.die(place, addressed, Death { reason, failures: failures.clone() }, after);
+        self.later_ones_behind(addressed);
         true
     }
 

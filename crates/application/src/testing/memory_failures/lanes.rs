@@ -17,7 +17,26 @@ impl FailureTables {
         self.take_in(&addressed.handler, addressed.event.id);
         let place = self.next_place();
         self.put(place, addressed, failures, due);
+        self.later_ones_behind(addressed);
         true
+    }
+
+    /// Gives the events of this one's subject that come later in it, and are parked already, places behind every other.
+    pub(super) fn later_ones_behind(&mut self, addressed: &Addressed) {
+        let (handler, event) = (&addressed.handler, &addressed.event);
+        let later = self.parked.values().filter(|parked| {
+            let (of, parked) = (&parked.addressed.handler, &parked.addressed.event);
+            of == handler && parked.subject == event.subject && parked.sequence > event.sequence
+        });
+        let later: Vec<i64> = later.map(|parked| parked.place).collect();
+        for place in later {
+            let Some(parked) = self.remove(place) else { continue };
+            let place = self.next_place();
+            if let Some(lane) = self.lanes.get_mut(&lane_key(&parked.addressed)) {
+                lane.places.insert(place);
+            }
+            self.parked.insert(place, ParkedEvent { place, ..parked });
+        }
     }
 
     /// Puts an event at this place of its lane.

@@ -18,6 +18,7 @@ cases!("replays":
     what_is_parked_or_dead_is_not_forgotten,
     nothing_is_forgotten_once_the_journal_is_read,
     a_replayed_event_passes_what_comes_later,
+    a_replayed_event_that_fails_comes_before_what_comes_later,
     it_begins_when_transactions_of_the_handler_have_ended,
     it_clears_until_who_is_forgetting_has_ended,
 );
@@ -198,6 +199,34 @@ async fn a_replayed_event_passes_what_comes_later(storage: Storage) -> Checked {
     let held = storage.letters().await?.into_iter().find(|letter| letter.holds).ok_or("nothing is held")?;
     ensure!(storage.dead_letters.discard(held.id).await?, "it was not discarded");
     ensure_eq!(storage.replay_intake(&nth("held", 6)).await?, Intake::New, "what nothing holds any longer");
+    Ok(())
+}
+
+async fn a_replayed_event_that_fails_comes_before_what_comes_later(storage: Storage) -> Checked {
+    storage.replays.begin(HANDLER, None, None).await?;
+    for key in ["failed", "dead"] {
+        for sequence in [10, 11] {
+            storage.park(&nth(key, sequence), None).await?;
+        }
+    }
+    let mut other = event("subject of its own", 1);
+    other.partition_key = "failed".into();
+    storage.park(&to(HANDLER, other), None).await?;
+    storage.park(&nth("failed", 5), Some(&failed(3))).await?;
+    storage.park(&nth("failed", 6), None).await?;
+    storage.bury(&nth("dead", 5), AfterDeadLetter::Hold).await?;
+    storage.park(&nth("dead", 6), None).await?;
+    storage.replays.end(HANDLER).await?;
+    let lane = storage.claim(0).await?;
+    ensure_eq!(storage.empty(&lane).await?, vec![1, 5, 6, 10, 11], "what is taken of the lane with a failure");
+    let letter = storage.letters().await?.into_iter().next().ok_or("there is no dead letter")?;
+    ensure!(storage.dead_letters.replay(letter.id).await?, "it was not replayed");
+    let lane = storage.claim(0).await?;
+    ensure_eq!(storage.empty(&lane).await?, vec![5, 6, 10, 11], "what is taken of the lane with a dead letter");
+    // No place is given out twice.
+    storage.park_lane("another", 3).await?;
+    let lane = storage.claim(0).await?;
+    ensure_eq!(storage.empty(&lane).await?, vec![1, 2, 3], "what is taken of a lane that came afterwards");
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use super::{
     error::fenced,
     failure_rows::{parked_columns, parked_event},
     parked_lanes::{commit, keep_lane, lock_lane, remove_if_idle},
-    rows::{Columns, integer},
+    rows::{Columns, integer, signed},
     session::{Session, planned_anew},
 };
 use crate::persistence::failures::{listed, page_size, stored_error};
@@ -100,6 +100,7 @@ impl ParkingStore for PgDatabase {
             .bind(failures.map(|failures| failures.last_at.to_sqlx()))
             .bind(failures.map(|failures| stored_error(&failures.error).into_owned()));
         session.execute(OPERATION, park).await?;
+        later_ones_behind(&mut session, OPERATION, addressed).await?;
         commit(session, OPERATION).await.map(|()| true)
     }
 
@@ -121,6 +122,7 @@ impl ParkingStore for PgDatabase {
             .bind(addressed.handler.as_str())
             .bind(addressed.group.as_str());
         session.one(OPERATION, bind_envelope(bury, &addressed.event)).await?;
+        later_ones_behind(&mut session, OPERATION, addressed).await?;
         commit(session, OPERATION).await.map(|()| true)
     }
 
@@ -289,4 +291,21 @@ fn list(filter: &ParkedFilter, after: Option<i64>, limit: u32) -> QueryBuilder<P
     }
     query.push(" ORDER BY place LIMIT ").push_bind(i64::from(page_size(limit)) + 1);
     query
+}
+
+/// Gives the events of subject `$2` after sequence `$3` that are parked for handler `$1` already places behind every other, in their order.
+const LATER_ONES_BEHIND: &str = "UPDATE parked AS p SET place = later.new FROM (SELECT place, \
+     nextval(pg_get_serial_sequence('parked', 'place')) AS new FROM (SELECT place FROM parked \
+     WHERE handler = $1 AND subject = $2 AND sequence > $3 ORDER BY place) AS o) AS later WHERE p.place = later.place";
+
+async fn later_ones_behind(
+    session: &mut Session,
+    operation: &'static str,
+    addressed: &Addressed,
+) -> Result<(), StorageError> {
+    let query = planned_anew(LATER_ONES_BEHIND)
+        .bind(addressed.handler.as_str())
+        .bind(addressed.event.subject.as_str())
+        .bind(signed(addressed.event.sequence));
+    session.execute(operation, query).await.map(drop)
 }

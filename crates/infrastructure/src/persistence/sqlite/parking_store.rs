@@ -66,7 +66,8 @@ impl ParkingStore for SqliteDatabase {
             "INSERT INTO parked_lanes (handler, partition_key, due_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         );
         let lane = lane.bind(addressed.handler.as_str()).bind(addressed.event.partition_key.as_str()).bind_time(due);
-        unit.execute(lane.then(park(OPERATION, addressed, failures, now))).await?;
+        let park = park(OPERATION, addressed, failures, now);
+        unit.execute(lane.then(park).then(later_ones_behind(OPERATION, addressed))).await?;
         unit.finish().await.map(|()| true)
     }
 
@@ -89,6 +90,7 @@ impl ParkingStore for SqliteDatabase {
         let place = place.ok_or_else(|| corrupt(OPERATION, "the insert returned no place"))?;
         let parked = Parked { handler: &addressed.handler, key: &addressed.event.partition_key, place };
         bury_parked(&mut unit, OPERATION, parked, reason, failures, after, now).await?;
+        unit.execute(later_ones_behind(OPERATION, addressed)).await?;
         if after == AfterDeadLetter::Hold {
             // Who retries the lane, if anybody does, loses it.
             let hold = Statement::new(
@@ -240,6 +242,21 @@ fn park(operation: &'static str, addressed: &Addressed, failures: Option<&Failur
     let park =
         Statement::new(operation, PARK).bind(addressed.handler.as_str()).bind(addressed.group.as_str()).bind_time(now);
     bind_envelope(bind_failures(park, failures), &addressed.event)
+}
+
+/// Gives the events of this one's subject that come later in it, and are parked already, places behind every other. The counter of places goes with
+/// them: a place is never given out twice.
+const LATER_ONES_BEHIND: &str = "UPDATE parked SET place = place + 1 + (SELECT seq FROM sqlite_sequence WHERE name = 'parked') \
+     - (SELECT min(place) FROM parked WHERE handler = ? AND subject = ? AND sequence > ?) \
+     WHERE handler = ? AND subject = ? AND sequence > ?; \
+     UPDATE sqlite_sequence SET seq = (SELECT max(place) FROM parked) \
+     WHERE name = 'parked' AND seq < (SELECT max(place) FROM parked)";
+
+fn later_ones_behind(operation: &'static str, addressed: &Addressed) -> Statement {
+    (0..2).fold(Statement::new(operation, LATER_ONES_BEHIND), |statement, _| {
+        let event = &addressed.event;
+        statement.bind(addressed.handler.as_str()).bind(event.subject.as_str()).bind_unsigned(event.sequence)
+    })
 }
 
 /// Binds attempts, the times of the first and the last, and the error.
