@@ -75,6 +75,7 @@ async fn work(database: &Database, time: Duration, worker: &mut Process) -> anyh
         worker.ensure_runs()?;
         let handled = observer.number(ACKNOWLEDGED).await?;
         if start.elapsed() >= time && handled > 0.0 {
+            observer.close().await?;
             return Ok(handled);
         }
         ensure!(start.elapsed() < time + Duration::from_secs(60), "the worker has acknowledged nothing");

@@ -42,6 +42,15 @@ impl Observer {
         };
         Ok(number as f64)
     }
+
+    /// Ends the connection. One that looks at SQLite must not be the last to go: it cannot bring what is in the write-ahead log into the file, which is
+    /// what gets copied.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.close().await?),
+            Self::Postgres(connection) => Ok(connection.close().await?),
+        }
+    }
 }
 
 /// Looks on until `progress` answers `due`. Answers how much it rose a second since the first rise was seen, without that one; and when that was.
@@ -62,6 +71,7 @@ pub(crate) async fn watch(
         } else if done >= due {
             // In a small run the first look may find all of it done.
             let rate = if before < due { (due - before) / (now - at).as_secs_f64() } else { f64::NAN };
+            observer.close().await?;
             return Ok((rate, at));
         }
         ensure!(start.elapsed() < PATIENCE, "{done} of {due} events were done within {PATIENCE:?}");

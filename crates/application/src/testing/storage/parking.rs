@@ -50,9 +50,11 @@ async fn every_attribute_survives(storage: Storage) -> Checked {
 }
 
 async fn a_lane_is_in_the_order_of_its_places(storage: Storage) -> Checked {
-    // Neither the order of sequences nor that of ids, but that of parking.
+    // Neither the order of sequences nor that of ids, but that of parking: their subjects differ.
     for sequence in [3, 1, 4, 2, 5] {
-        storage.park(&nth("key", sequence), None).await?;
+        let mut event = event(&format!("subject-{sequence}"), sequence);
+        event.partition_key = "key".into();
+        storage.park(&to(HANDLER, event), None).await?;
     }
     let lane = storage.claim(0).await?;
     for (limit, expected) in [(1, vec![3]), (3, vec![3, 1, 4]), (5, vec![3, 1, 4, 2, 5]), (9, vec![3, 1, 4, 2, 5])] {
