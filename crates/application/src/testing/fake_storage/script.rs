@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{ports::StorageErrorKind, testing::Gate};
 
-/// Where a [`FakeStorage`] can be made to misbehave.
+/// Where a [`FakeStorage`](super::FakeStorage) can be made to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Point {
     /// Beginning a unit of work.
