@@ -105,6 +105,7 @@ impl Bench {
             let url = database.url.replace(&format!("/{}", database.name), &format!("/{name}"));
             return Ok(Database { url, name, file: None });
         };
+        ensure!(!file.with_extension("db-wal").exists(), "{} is not all of the database", file.display());
         let copy = self.new_folder("copy")?.join("activelog.db");
         std::fs::copy(file, &copy)?;
         Ok(Database::sqlite(copy))

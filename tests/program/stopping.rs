@@ -9,6 +9,7 @@ use crate::{
     client::Client,
     load::Load,
     process::{PATIENCE, Setting},
+    store::Store,
     support::{self, eventually},
 };
 
@@ -28,6 +29,12 @@ async fn stops_in_order(setting: &Setting, seed: u64) {
     let status = program.ended(GRACE).await;
     assert_eq!(status.code(), Some(0), "after {:?}:\n{}", asked.elapsed(), program.log());
     assert!(!program.log().contains("ERROR"), "{}", program.log());
+    if let Store::Sqlite(file) = &setting.store {
+        assert!(
+            !file.with_extension("db-wal").exists(),
+            "the file alone is not a backup: its write-ahead log is still there"
+        );
+    }
     let attempts = load.finish().await;
     // Those that were refused or never arrived are not there.
     let stored = setting.store.whole_chains().await;

@@ -64,10 +64,10 @@ impl SqliteDatabase {
         self.inner.writer.journal.clone()
     }
 
-    /// Lets units of work under way finish, then closes every connection. Later calls fail with `Unavailable`. Idempotent.
+    /// Lets units of work under way finish, then closes every connection. Later calls fail with `Unavailable`. Idempotent. When no other process has
+    /// it open, all of the database is in its one file afterwards.
     pub async fn close(&self) {
-        self.inner.writer.close().await;
-        self.inner.readers.close().await;
+        self.inner.writer.close(&self.inner.readers).await;
     }
 
     /// How many transactions were committed; each may hold many units of work.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use activelog_application::ports::{CommitError, Signal, StorageError, StorageErrorKind};
+use sqlx::SqlitePool;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
@@ -326,20 +327,27 @@ impl Writer {
         }
     }
 
-    /// Lets those that wait finish, then closes the connection. Idempotent.
-    pub(super) async fn close(self: &Arc<Self>) {
+    /// Lets those that wait finish, then closes the readers and the connection. Idempotent.
+    ///
+    /// In this order: the last connection to close brings the write-ahead log into the database file, so that the file alone is a backup. One that may only
+    /// read cannot do it.
+    pub(super) async fn close(self: &Arc<Self>, readers: &SqlitePool) {
         if self.lock().closed {
-            return;
+            return readers.close().await;
         }
         match self.turn(Instant::now() + CLOSE_TIMEOUT, true).await {
             Ok(mut turn) => {
                 if let Some(mut session) = turn.session.take() {
                     session.undo().await;
                     self.settle(&mut session).await;
+                    readers.close().await;
                     session.disconnect().await;
                 }
             }
-            Err(error) => tracing::warn!(error = %error, "closing SQLite with a unit of work under way"),
+            Err(error) => {
+                tracing::warn!(error = %error, "closing SQLite with a unit of work under way");
+                readers.close().await;
+            }
         }
     }
 
