@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use config::{Value, ValueKind};
 
-use super::{EffectiveValue, Origin, Problem, layers::Given, secret_url::redact, setting::Setting};
+use super::{EffectiveValue, Origin, Problem, layers::Given, secret_url::redact, setting::Setting, worker::HANDLERS};
 
 /// How much of a refused value a message repeats, in characters.
 const SHOWN: usize = 80;
@@ -46,7 +46,11 @@ impl Reader {
                 let rule = "is a section: its keys stand below it".to_owned();
                 Problem::BadValue { key, rule, value: shown(&given.value), origin: given.origin }
             } else {
-                Problem::UnknownKey { nearest: nearest(&key, &known), key: given.written, origin: given.origin }
+                Problem::UnknownKey {
+                    nearest: nearest_handler(&key).or_else(|| nearest(&key, &known)),
+                    key: given.written,
+                    origin: given.origin,
+                }
             });
         }
         if self.problems.is_empty() { Ok(self.effective) } else { Err(self.problems) }
@@ -100,12 +104,13 @@ impl Section<'_> {
         }
     }
 
-    /// An optional whole number, at least 1.
+    /// A whole number, at least 1, or `"off"`, which is the default.
     pub(super) fn optional_number(&mut self, key: &str) -> Option<u32> {
-        let taken = self.take(key, &|n: &u32| if *n > 0 { Ok(()) } else { Err("must be at least 1".to_owned()) });
-        let (value, origin) = taken.map_or((None, Origin::Default), |(v, o)| (Some(v), o));
-        self.reader.note(self.key(key), value.map(|n| n.show()), origin);
-        value
+        self.get_if(
+            key,
+            None,
+            |n| if *n == Some(0) { Err("must be at least 1, or \"off\"".to_owned()) } else { Ok(()) },
+        )
     }
 
     /// A value out of a few words.
@@ -177,6 +182,14 @@ fn nearest(key: &str, known: &[&str]) -> Option<String> {
     });
     let key = candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, key)| key);
     key.or_else(|| nearest_section(if section.is_empty() { name } else { section }, known)).map(str::to_owned)
+}
+
+/// The same key of the handler that the one in `key` most resembles. Handlers that nobody has configured are not among the known keys.
+fn nearest_handler(key: &str) -> Option<String> {
+    let (section, name) = key.rsplit_once('.')?;
+    let likened = HANDLERS.iter().map(|(handler, _)| (strsim::jaro_winkler(section, handler), handler));
+    let (likeness, nearest) = likened.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (section.starts_with("handlers.") && likeness >= 0.8 && section != *nearest).then(|| format!("{nearest}.{name}"))
 }
 
 fn nearest_section<'a>(section: &str, known: &[&'a str]) -> Option<&'a str> {

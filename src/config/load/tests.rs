@@ -270,6 +270,15 @@ fn retention_is_a_duration_or_off_and_the_inbox_outlives_redelivery() {
     let retention = Setup::new().file("activelog.toml", text).good().config.retention;
     assert_eq!(retention.inbox.duration(), Some(Duration::from_secs(3 * 86_400)));
     assert_eq!((retention.journal.duration(), retention.journal_events), (None, Some(5_000)));
+    assert_eq!(retention.dead_letters.duration(), None, "as long as the journal");
+    let text = "[retention]\njournal = \"30d\"\njournal_events = \"off\"\ndead_letters = \"40d\"\n";
+    let retention = Setup::new().file("activelog.toml", text).good().config.retention;
+    assert_eq!(
+        (retention.dead_letters.duration(), retention.journal_events),
+        (Some(Duration::from_secs(40 * 86_400)), None)
+    );
+    let message = Setup::new().variable("ACTIVELOG__RETENTION__DEAD_LETTERS", "89d").message();
+    assert!(message.contains("retention.dead_letters: must not be shorter than retention.journal (90d)"), "{message}");
     let message = Setup::new().variable("ACTIVELOG__RETENTION__INBOX", "12h").message();
     for part in ["retention.inbox: must be at least 1d, or \"off\"", "an event may come again until then", "got 12h"] {
         assert!(message.contains(part), "{part} in {message}");
@@ -294,6 +303,7 @@ fn a_handler_may_have_a_policy_of_its_own() {
     let wrong = "[handlers.achievments]\nattempts = 1\n[handlers.leaderboard]\nattempts = 1\n";
     let message = Setup::new().file("activelog.toml", wrong).message();
     assert!(message.contains("handlers.achievments.attempts: unknown key"), "{message}");
+    assert!(message.contains("; did you mean handlers.achievements.attempts?"), "{message}");
     assert!(
         message.contains("handlers.leaderboard.attempts: must not be less than quick_attempts; got 1"),
         "{message}"

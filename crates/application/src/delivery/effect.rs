@@ -69,15 +69,14 @@ impl<E: DomainEvent + Clone, U: ?Sized + UnitOfWork + 'static, H: EffectHandler<
             return Ok(handled);
         }
         let event = envelope.open::<E>()?;
-        let replayed = *entry == Entry::Replayed;
-        let effect = self.perform(&Received { event: event.clone(), envelope, replayed }).await?;
+        let effect = self.perform(&Received { event: event.clone(), envelope }).await?;
         // The transaction may run more than once: what it notes is shared among its runs.
         let noted = Arc::new((event, Mutex::new(effect)));
         let (handler, given) = (self.handler.clone(), envelope.clone());
         let deed: Deed<U> = Arc::new(move |step| {
             let (handler, envelope, noted) = (handler.clone(), given.clone(), noted.clone());
             async move {
-                let received = Received { event: noted.0.clone(), envelope: &envelope, replayed };
+                let received = Received { event: noted.0.clone(), envelope: &envelope };
                 let effect = noted.1.lock().await;
                 handler.record(&received, &effect, step).await.map_err(DeedError::Handler)
             }

@@ -62,7 +62,7 @@ pub trait EffectHandler<E: DomainEvent, U: ?Sized + Send>: Send + Sync + 'static
 
 /// A handler whose effects can be made anew from the journal, because they are nothing but a function of the events.
 ///
-/// While its events are replayed, it tells nobody of what it finds ([`Received::replayed`]).
+/// Its events may come again, in another order among aggregates: what it tells anybody needs an id made from what it tells, so that it is told once.
 #[async_trait]
 pub trait Projection<U: ?Sized + Send>: Send + Sync + 'static {
     /// The handler's name.
@@ -79,8 +79,6 @@ pub struct Received<'a, E> {
     pub event: E,
     /// The envelope it came in.
     pub envelope: &'a EventEnvelope,
-    /// Whether it comes again from the journal, to make anew what the handler keeps: whoever was told of it before is not told again.
-    pub replayed: bool,
 }
 
 /// A handler did not take an event.

@@ -224,12 +224,11 @@ impl<E: DomainEvent, U: ?Sized + UnitOfWork + 'static, H: EventHandler<E, U>> In
 
     async fn invoke(&self, envelope: &Arc<EventEnvelope>, entry: &Entry) -> Result<Handled, InvocationError> {
         let (handler, given) = (self.handler.clone(), envelope.clone());
-        let replayed = *entry == Entry::Replayed;
         let deed: Deed<U> = Arc::new(move |step| {
             let (handler, envelope) = (handler.clone(), given.clone());
             async move {
                 let event = envelope.open::<E>().map_err(DeedError::Decode)?;
-                let received = Received { event, envelope: &envelope, replayed };
+                let received = Received { event, envelope: &envelope };
                 handler.handle(&received, step).await.map_err(DeedError::Handler)
             }
             .boxed()

@@ -41,6 +41,18 @@ async fn replaying_what_is_right_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_handler_had_not_taken_yet_is_told_once() {
+    let mut world = World::new();
+    world.create(crate::setting::USERS[0], 1).await;
+    let (before, published) = (world.notifications().await, world.publish().await);
+    let done = world.replayer().run("achievements", ReplayRange::default(), &CancellationToken::new(), |_| ()).await;
+    assert_eq!(done.expect("a replay").given, 1);
+    assert_eq!(world.notifications().await, before + 2, "the first activity and the longest run");
+    world.hand_over(published).await;
+    assert_eq!(world.notifications().await, before + 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_handler_is_told_which_there_are() {
     let world = World::new();
     let replayed = world.replayer().run("statistics", ReplayRange::default(), &CancellationToken::new(), |_| ()).await;

@@ -96,9 +96,20 @@ impl World {
 
     /// Publishes what was recorded and gives it to every handler; answers what became of each.
     pub(crate) async fn deliver(&mut self) -> Vec<(&'static str, Handled)> {
+        let events = self.publish().await;
+        self.hand_over(events).await
+    }
+
+    /// Publishes what was recorded.
+    pub(crate) async fn publish(&mut self) -> Vec<EventEnvelope> {
         let events = self.store.outbox().split_off(self.published);
         self.published += events.len();
         self.journal.append(&events).await.expect("a journal");
+        events
+    }
+
+    /// Gives published events to every handler; answers what became of each.
+    pub(crate) async fn hand_over(&self, events: Vec<EventEnvelope>) -> Vec<(&'static str, Handled)> {
         let routes = self.routes.within(&self.machine.layer());
         let mut handled = Vec::new();
         for event in events {

@@ -7,6 +7,7 @@ use activelog_domain::{
     user::UserId,
 };
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::ActivityChange;
 use crate::{
@@ -56,7 +57,7 @@ impl<E: ActivityChange> EventHandler<E, dyn Repositories> for AchievementsHandle
         let earned = achievements.milestones(change.user).await?.earned();
         let stored = achievements.list(change.user).await?;
         drop(achievements);
-        settle(step, change.user, stored, &earned, !received.replayed).await.map_err(HandlerError::from)
+        settle(step, change.user, stored, &earned).await.map_err(HandlerError::from)
     }
 }
 
@@ -72,13 +73,12 @@ impl Projection<dyn Repositories> for AchievementsHandler {
     }
 }
 
-/// Makes what is stored what is earned, and, if it is to `tell`, notifies of what was not there in any form.
+/// Makes what is stored what is earned, and notifies of what was not there in any form.
 async fn settle(
     step: &mut Step<'_, dyn Repositories>,
     user: UserId,
     stored: Vec<Earned>,
     earned: &[Earned],
-    tell: bool,
 ) -> Result<(), StorageError> {
     let mut stored: BTreeMap<Achievement, Earned> = stored.into_iter().map(|e| (e.achievement.clone(), e)).collect();
     for now_earned in earned {
@@ -87,7 +87,7 @@ async fn settle(
             continue;
         }
         step.tx().achievements().put(user, now_earned).await?;
-        if tell && before.is_none() {
+        if before.is_none() {
             let notification = unlocked(step, user, now_earned);
             step.tx().notifications().insert(&notification).await?;
         }
@@ -98,10 +98,10 @@ async fn settle(
     Ok(())
 }
 
-/// The message about an achievement.
+/// The message about an achievement. It has the same id whenever it is made, so that nobody is told of one twice, however often its events come.
 fn unlocked(step: &Step<'_, dyn Repositories>, user: UserId, earned: &Earned) -> Notification {
     Notification {
-        id: step.next_id(),
+        id: Uuid::new_v5(&user.0, earned.achievement.code().as_bytes()),
         user_id: user,
         kind: ACHIEVEMENT_UNLOCKED.to_owned(),
         message: message(earned),
@@ -147,11 +147,12 @@ mod tests {
         earned.into_iter().map(|e| e.achievement.code()).collect()
     }
 
-    /// The messages about achievements, oldest first.
+    /// The messages about achievements, by their text.
     async fn messages(f: &Fixture) -> Vec<String> {
-        let mut all = f.notifications(ANNA).await;
-        all.reverse();
-        all.into_iter().filter(|n| n.kind == ACHIEVEMENT_UNLOCKED).map(|n| n.message).collect()
+        let all = f.notifications(ANNA).await.into_iter().filter(|n| n.kind == ACHIEVEMENT_UNLOCKED);
+        let mut all: Vec<_> = all.map(|n| n.message).collect();
+        all.sort();
+        all
     }
 
     async fn delete(f: &mut Fixture, activity: &Activity) {
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_taken_back_can_be_earned_and_told_again() {
+    async fn what_is_taken_back_can_be_earned_again_and_is_told_once() {
         let mut f = Fixture::new();
         let only = f.created(1, 0).await;
         f.handle_all().await;
@@ -186,7 +187,7 @@ mod tests {
         f.created(2, 0).await;
         f.handle_all().await;
         assert_eq!(codes(&f).await, ["first_activity"]);
-        assert_eq!(messages(&f).await, [FIRST, FIRST]);
+        assert_eq!(messages(&f).await, [FIRST]);
     }
 
     #[tokio::test]
@@ -209,7 +210,7 @@ mod tests {
         f.handle_all().await;
         assert_eq!(codes(&f).await, ["first_activity", "seven_day_streak", "ten_activities"]);
         let streak = "Achievement unlocked: active on 7 days in a row";
-        assert_eq!(messages(&f).await, [FIRST, streak, "Achievement unlocked: 10 activities"]);
+        assert_eq!(messages(&f).await, ["Achievement unlocked: 10 activities", streak, FIRST]);
     }
 
     #[tokio::test]

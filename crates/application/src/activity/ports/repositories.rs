@@ -77,7 +77,8 @@ pub trait UserRepository: Send {
 /// Notifications.
 #[async_trait]
 pub trait NotificationRepository: Send {
-    /// Stores a new notification.
+    /// Stores a notification, unless one with its id is there: nothing happens then. What must be told once, whatever is done again, has an id made from what
+    /// it tells.
     async fn insert(&mut self, notification: &Notification) -> Result<(), StorageError>;
 
     /// The notification, locked until the transaction ends. `None` if there is none.

@@ -160,16 +160,26 @@ impl CrashGuard {
 }
 
 /// An attempt under way. When it is dropped, because its lane was lost or the worker stops, its mark tells of no crash.
-struct Dropped<'a> {
+struct Attempt<'a> {
     void: &'a VoidMarks,
     times: u32,
     handler: &'static str,
     event: Uuid,
+    answered: bool,
 }
 
-impl Drop for Dropped<'_> {
+impl Attempt<'_> {
+    /// The handler has answered: its mark is erased in order.
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.void.all_but(self.times, self.handler, self.event);
+        if !self.answered {
+            self.void.all_but(self.times, self.handler, self.event);
+        }
     }
 }
 
@@ -252,9 +262,9 @@ impl Marked {
                 void.all_but(times, self.handler(), event.id);
                 return Err(unavailable(error));
             }
-            let dropped = Dropped { void, times, handler: self.handler(), event: event.id };
+            let attempt = Attempt { void, times, handler: self.handler(), event: event.id, answered: false };
             let outcome = self.inner.invoke(event, entry).await;
-            std::mem::forget(dropped);
+            attempt.answered();
             outcome
         };
         match marks.erase(self.handler(), event.id).await {

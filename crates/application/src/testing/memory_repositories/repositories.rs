@@ -83,11 +83,9 @@ impl UserRepository for Access<'_> {
 #[async_trait]
 impl NotificationRepository for Access<'_> {
     async fn insert(&mut self, notification: &Notification) -> Result<(), StorageError> {
-        const OPERATION: &str = "insert notification";
-        match self.write(OPERATION)?.notifications.insert(notification.id, notification.clone()) {
-            None => Ok(()),
-            Some(_) => Err(self.fail(StorageErrorKind::Constraint, OPERATION, "this id is already there")),
-        }
+        let notifications = &mut self.write("insert notification")?.notifications;
+        notifications.entry(notification.id).or_insert_with(|| notification.clone());
+        Ok(())
     }
 
     async fn find_for_update(&mut self, id: Uuid) -> Result<Option<Notification>, StorageError> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::activity::ports::KeysetPage;
 
-cases!("notifications": every_field_survives, reading_again_keeps_the_first_time);
+cases!("notifications": every_field_survives, one_id_is_told_once, reading_again_keeps_the_first_time);
 
 async fn every_field_survives(storage: Storage) -> Checked {
     let user = any_user();
@@ -23,6 +23,24 @@ async fn every_field_survives(storage: Storage) -> Checked {
     uow.commit().await?;
     let all = storage.queries.notifications(user, KeysetPage { after: None, limit: 10 }).await?;
     ensure_eq!(all, vec![read, unread], "by a query, newest first");
+    Ok(())
+}
+
+async fn one_id_is_told_once(storage: Storage) -> Checked {
+    let user = any_user();
+    let first = notification(user, at(1));
+    let again = Notification { message: "another".into(), created_at: at(2), ..first.clone() };
+    let mut uow = storage.begin().await?;
+    uow.notifications().insert(&first).await?;
+    uow.notifications().insert(&again).await?;
+    uow.commit().await?;
+    let mut uow = storage.begin().await?;
+    uow.notifications().insert(&again).await?;
+    let after = notification(user, at(3));
+    uow.notifications().insert(&after).await?;
+    uow.commit().await?;
+    let all = storage.queries.notifications(user, KeysetPage { after: None, limit: 10 }).await?;
+    ensure_eq!(all, vec![after, first], "the first of an id stays, and the transaction goes on");
     Ok(())
 }
 

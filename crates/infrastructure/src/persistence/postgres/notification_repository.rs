@@ -14,7 +14,8 @@ pub(super) struct PgNotificationRepository<'u>(pub(super) &'u mut Session);
 impl NotificationRepository for PgNotificationRepository<'_> {
     async fn insert(&mut self, notification: &Notification) -> Result<(), StorageError> {
         let query = sqlx::query(
-            "INSERT INTO notifications (id, user_id, kind, message, created_at, read_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO notifications (id, user_id, kind, message, created_at, read_at) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (id) DO NOTHING",
         );
         let query = query
             .bind(notification.id)

@@ -16,7 +16,8 @@ impl NotificationRepository for SqliteNotificationRepository<'_> {
     async fn insert(&mut self, notification: &Notification) -> Result<(), StorageError> {
         let insert = Statement::new(
             "insert notification",
-            "INSERT INTO notifications (id, user_id, kind, message, created_at, read_at) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO notifications (id, user_id, kind, message, created_at, read_at) VALUES (?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (id) DO NOTHING",
         )
         .bind(notification.id)
         .bind(notification.user_id.0)

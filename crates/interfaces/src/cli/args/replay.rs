@@ -15,7 +15,8 @@ Examples:
 What the handler has made is removed, all of it, and made anew from the journal. Where the journal no longer holds all of it
 (retention.journal), nothing is done without --from or --partial, as what is older would be gone. With --from or --to it is made
 of the events of that time alone. Everything else goes on: events that arrive for the handler meanwhile are parked, and running
-workers take them afterwards, in order. Until it ends, what the handler makes is incomplete. What is replayed notifies nobody.
+workers take them afterwards, in order. Until it ends, what the handler makes is incomplete. Nobody is notified of anything a
+second time.
 
 Exit codes:
   0    done

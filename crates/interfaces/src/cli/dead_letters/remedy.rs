@@ -143,6 +143,7 @@ fn write_json(output: &mut dyn Write, remedy: Remedy, args: &RemedyArgs, report:
         }
         RemedyReport::Matching { report, .. } => json!({
             "action": action, "dry_run": dry_run, "status": status,
+            "would": if dry_run { report.matched.min(args.limit.unwrap_or(u64::MAX)) } else { 0 },
             "matched": report.matched, "done": report.done, "skipped": report.skipped, "remaining": report.remaining(),
         }),
     };

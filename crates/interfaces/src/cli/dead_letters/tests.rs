@@ -211,6 +211,9 @@ async fn what_matches_is_acted_on() {
     let (ending, text) = done(&failed, Remedy::Replay, "--handler figures --dry-run").await;
     assert_eq!((ending, text.lines().count()), (Ending::Done, 22), "{text}");
     assert!(text.starts_with("30 would be replayed\n") && text.ends_with("… and 10 more\n"), "{text}");
+    let (_, json) = done(&failed, Remedy::Replay, "--all --limit 10 --dry-run --output json").await;
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&report["would"], &report["matched"], &report["done"]), (&10.into(), &30.into(), &0.into()));
     let (_, text) = done(&failed, Remedy::Replay, "--all --limit 10").await;
     assert_eq!(text, "10 replayed, 20 left\n");
     let (_, json) = done(&failed, Remedy::Discard, "--all --output json").await;
