@@ -5,7 +5,7 @@
 
 #[path = "conformance/fixtures.rs"]
 mod fixtures;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "nats"))]
 mod support;
 
 use std::{process::ExitCode, sync::Arc};
@@ -25,6 +25,10 @@ const ADAPTERS: &[(&str, Start)] = &[
     ("database_on_sqlite", || Box::pin(fixtures::database_on_sqlite())),
     #[cfg(feature = "postgres")]
     ("database_on_postgres", || Box::pin(fixtures::database_on_postgres())),
+    #[cfg(feature = "redis")]
+    ("redis", || Box::pin(fixtures::by_url(support::Kind::Redis))),
+    #[cfg(feature = "nats")]
+    ("nats", || Box::pin(fixtures::by_url(support::Kind::Nats))),
 ];
 
 fn main() -> ExitCode {
@@ -49,7 +53,11 @@ fn is_left_out(name: &str) -> bool {
     if name.ends_with("postgres") && !support::require_servers() {
         return support::postgres().is_none();
     }
-    // Without the feature there is nothing that needs a server.
+    #[cfg(any(feature = "redis", feature = "nats"))]
+    if let Some(kind) = [support::Kind::Redis, support::Kind::Nats].into_iter().find(|kind| kind.name() == name) {
+        return !support::require_servers() && support::broker(kind).is_none();
+    }
+    // Without the features there is nothing that needs a server.
     let _ = name;
     false
 }

@@ -8,6 +8,7 @@ use activelog_application::{
 };
 use activelog_infrastructure::{
     broker::{
+        BrokerRegistry, BrokerResources,
         database::{DatabaseBroker, DatabaseOptions},
         memory::MemoryBroker,
     },
@@ -98,5 +99,31 @@ impl<K: Send + Sync + 'static> BrokerFixture for Database<K> {
 
     async fn broker(&self) -> Broker {
         self.broker.broker()
+    }
+}
+
+/// A broker on a server, in a namespace of its own.
+#[cfg(any(feature = "redis", feature = "nats"))]
+pub(crate) async fn by_url(kind: crate::support::Kind) -> Option<Arc<dyn BrokerFixture>> {
+    Some(Arc::new(ByUrl { name: kind.name(), url: crate::support::fresh_namespace(kind)? }))
+}
+
+#[cfg(any(feature = "redis", feature = "nats"))]
+struct ByUrl {
+    name: &'static str,
+    url: String,
+}
+
+#[cfg(any(feature = "redis", feature = "nats"))]
+#[async_trait]
+impl BrokerFixture for ByUrl {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    #[expect(clippy::expect_used, reason = "a fixture that cannot connect fails its test")]
+    async fn broker(&self) -> Broker {
+        let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
+        BrokerRegistry::with_builtin().connect(&self.url, resources).await.expect("the server is there")
     }
 }

@@ -5,6 +5,7 @@
     reason = "every test binary is a crate of its own and uses a part of this module"
 )]
 
+pub mod private_broker;
 pub mod private_postgres;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use private_broker::{Kind, PrivateBroker};
 pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.
@@ -48,6 +50,41 @@ pub fn fresh_database() -> Option<String> {
     Some(server.url(&name))
 }
 
+/// The broker of this test binary, started with the first use and stopped when the process ends, however it ends. `None` if there is none on this machine: the
+/// caller's test is left out, which is said on standard error.
+pub fn broker(kind: Kind) -> Option<&'static PrivateBroker> {
+    static REDIS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
+    static NATS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
+    let server = match kind {
+        Kind::Redis => &REDIS,
+        Kind::Nats => &NATS,
+    };
+    let server = server.get_or_init(|| PrivateBroker::start(kind)).as_ref();
+    if server.is_none() {
+        broker_left_out(kind);
+    }
+    server
+}
+
+/// The URL of a namespace of its own on [`broker`].
+pub fn fresh_namespace(kind: Kind) -> Option<String> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let server = broker(kind)?;
+    Some(server.url(&format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed))))
+}
+
+/// Says that tests are left out for want of a broker; fails the test when servers are required.
+#[expect(clippy::panic, reason = "a required server that is missing fails the test")]
+fn broker_left_out(kind: Kind) {
+    assert!(!require_servers(), "ACTIVELOG_REQUIRE_SERVERS=1, and {}", kind.missing());
+    say(&format!("LEFT OUT: every test on it, which counts as passed. {}\n", kind.missing()));
+}
+
+fn say(line: &str) {
+    // Not by a macro: the harness keeps what those print of tests that pass.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
 /// Says, once for the test binary, that tests are left out for want of a server; fails the test when servers are required.
 #[expect(clippy::panic, reason = "a required server that is missing fails the test")]
 pub fn left_out(missing: &ServerMissing) {
@@ -58,9 +95,7 @@ pub fn left_out(missing: &ServerMissing) {
     SAID.call_once(|| {
         let binary = std::env::current_exe().unwrap_or_default();
         let binary = binary.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        // Not by a macro: the harness keeps what those print of tests that pass.
-        let line = format!("LEFT OUT of {binary}: every test on PostgreSQL, which counts as passed. {missing}\n");
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        say(&format!("LEFT OUT of {binary}: every test on PostgreSQL, which counts as passed. {missing}\n"));
     });
 }
 

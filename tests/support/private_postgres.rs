@@ -273,12 +273,27 @@ fn unprivileged_user() -> &'static str {
 
 /// What to put before a command so that it does not run as root.
 fn as_unprivileged() -> Vec<String> {
+    as_user(unprivileged_user())
+}
+
+/// The same for a server that has no user of its own.
+pub fn as_nobody() -> Vec<String> {
+    as_user("nobody")
+}
+
+fn as_user(user: &str) -> Vec<String> {
     if !is_root() {
         return Vec::new();
     }
-    let user = unprivileged_user();
     let group = if user == "nobody" { "nogroup" } else { user };
     vec!["setpriv".into(), format!("--reuid={user}"), format!("--regid={group}"), "--init-groups".into()]
+}
+
+/// Makes a folder the property of whom [`as_nobody`] runs a server as.
+pub fn give_to_nobody(folder: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg("nobody").arg(folder));
+    }
 }
 
 fn run(command: &mut Command) {

@@ -10,11 +10,18 @@
 
 pub mod database;
 pub mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 mod contiguous_ack;
 mod keyed_queue;
+mod partitioned;
 mod registry;
 mod subscription_check;
+mod waves;
+mod wire;
 
 pub use registry::{
     BrokerFactory, BrokerRegistry, BrokerResources, BrokerUrl, ConnectError, DurabilityError, JournalResources,

@@ -105,7 +105,13 @@ const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
     (&["socket"], "socket", None),
     (&["amqp", "amqps"], "rabbitmq", None),
     (&["kafka"], "kafka", None),
+    #[cfg(feature = "redis")]
+    (&["redis", "rediss"], "redis", Some(&super::redis::RedisFactory)),
+    #[cfg(not(feature = "redis"))]
     (&["redis", "rediss"], "redis", None),
+    #[cfg(feature = "nats")]
+    (&["nats"], "nats", Some(&super::nats::NatsFactory)),
+    #[cfg(not(feature = "nats"))]
     (&["nats"], "nats", None),
 ];
 

@@ -1,14 +1,11 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::{
     Broker, BrokerCapabilities, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, OrderingGuarantee, Signal,
 };
 
-use super::{DatabasePublisher, DatabaseSubscriber};
+use super::{DatabasePublisher, journal_log::JournalLog};
+use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
 
 /// Bounds and intervals of a [`DatabaseBroker`].
 #[derive(Debug, Clone)]
@@ -32,41 +29,17 @@ impl Default for DatabaseOptions {
     /// Leases of 3 s (a dead member is followed within 4 s), 10 s to drain, 5 s to close, a poll each 200 ms, 16 MiB of data in
     /// one event and 16 MiB read ahead.
     fn default() -> Self {
-        Self {
-            lease_ttl: Duration::from_secs(3),
-            drain_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(5),
-            poll: Duration::from_millis(200),
-            max_payload: 16 << 20,
-            read_ahead_bytes: 16 << 20,
-        }
+        let LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes } = LogOptions::default();
+        Self { lease_ttl, drain_timeout, close_timeout, poll, max_payload: 16 << 20, read_ahead_bytes }
     }
 }
 
 /// The broker on the journal. Clones are the same broker.
 #[derive(Clone)]
 pub struct DatabaseBroker {
-    pub(super) parts: Arc<Parts>,
-}
-
-/// What publishers, subscribers and streams share.
-pub(super) struct Parts {
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) positions: Arc<dyn GroupPositions>,
-    pub(super) leases: Arc<dyn LeaseStore>,
-    pub(super) signal: Signal,
-    pub(super) ids: Arc<dyn IdGenerator>,
-    pub(super) options: DatabaseOptions,
-    members: Mutex<HashMap<String, Signal>>,
-}
-
-impl Parts {
-    /// Rings when the members of a group in this process change, so that they share out its partitions without waiting for the
-    /// next heartbeat.
-    pub(super) fn members_changed(&self, group: &str) -> Signal {
-        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        members.entry(group.to_owned()).or_default().clone()
-    }
+    journal: Arc<dyn Journal>,
+    groups: Arc<GroupLog>,
+    max_payload: usize,
 }
 
 impl DatabaseBroker {
@@ -79,8 +52,11 @@ impl DatabaseBroker {
         ids: Arc<dyn IdGenerator>,
         options: DatabaseOptions,
     ) -> Self {
-        let members = Mutex::default();
-        Self { parts: Arc::new(Parts { journal, positions, leases, signal, ids, options, members }) }
+        let DatabaseOptions { lease_ttl, drain_timeout, close_timeout, poll, max_payload, read_ahead_bytes } = options;
+        let options = LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes };
+        let log = Arc::new(JournalLog(Arc::clone(&journal)));
+        let groups = Arc::new(GroupLog::new(log, positions, leases, signal, ids, options));
+        Self { journal, groups, max_payload }
     }
 
     /// A connection: its publisher and subscriber are closed on their own.
@@ -92,13 +68,13 @@ impl DatabaseBroker {
                 ordering: OrderingGuarantee::PerKey,
                 replay: true,
                 wildcard: true,
-                max_payload: self.parts.options.max_payload,
+                max_payload: self.max_payload,
                 native_delay: false,
                 spans_processes: true,
                 delivers_from_journal: true,
             },
-            publisher: Arc::new(DatabasePublisher::new(Arc::clone(&self.parts))),
-            subscriber: Arc::new(DatabaseSubscriber::new(Arc::clone(&self.parts))),
+            publisher: Arc::new(DatabasePublisher::new(Arc::clone(&self.journal), self.max_payload)),
+            subscriber: Arc::new(LogSubscriber::new(Arc::clone(&self.groups))),
         }
     }
 }

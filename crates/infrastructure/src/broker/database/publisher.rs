@@ -4,13 +4,11 @@ use std::{
 };
 
 use activelog_application::ports::{
-    BrokerHealth, EventPublisher, PublishError, PublishErrorKind, StorageError, StorageErrorKind,
+    BrokerHealth, EventPublisher, Journal, PublishError, PublishErrorKind, StorageError, StorageErrorKind,
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
-
-use super::broker::Parts;
 
 /// The most events appended in one transaction, and the most bytes after which no more are added.
 const CHUNK_EVENTS: usize = 500;
@@ -18,19 +16,20 @@ const CHUNK_BYTES: usize = 4 << 20;
 
 /// Puts events into the journal.
 pub struct DatabasePublisher {
-    parts: Arc<Parts>,
+    journal: Arc<dyn Journal>,
+    max_payload: usize,
     /// Calls under way; closed with the publisher.
     calls: TaskTracker,
     failing: Mutex<Option<String>>,
 }
 
 impl DatabasePublisher {
-    pub(super) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, calls: TaskTracker::new(), failing: Mutex::new(None) }
+    pub(super) fn new(journal: Arc<dyn Journal>, max_payload: usize) -> Self {
+        Self { journal, max_payload, calls: TaskTracker::new(), failing: Mutex::new(None) }
     }
 
     async fn append(&self, events: &[EventEnvelope]) -> Result<(), StorageError> {
-        let outcome = self.parts.journal.append(events).await;
+        let outcome = self.journal.append(events).await;
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         *failing = match &outcome {
             Err(error) if error.is_transient() => Some(error.to_string()),
@@ -68,7 +67,7 @@ impl DatabasePublisher {
     }
 
     fn check_size(&self, event: &EventEnvelope) -> Result<(), PublishError> {
-        let (size, most) = (event.data.len(), self.parts.options.max_payload);
+        let (size, most) = (event.data.len(), self.max_payload);
         if size <= most {
             return Ok(());
         }

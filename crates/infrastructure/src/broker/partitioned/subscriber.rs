@@ -6,25 +6,25 @@ use activelog_application::ports::{
 use async_trait::async_trait;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{DatabaseDeliveryStream, broker::Parts, driver::Driver, outage::Outages, state::Shared};
+use super::{driver::Driver, group_log::GroupLog, outage::Outages, state::Shared, stream::LogStream};
 use crate::broker::subscription_check::check;
 
-/// Takes events out of the journal.
-pub struct DatabaseSubscriber {
-    parts: Arc<Parts>,
+/// Takes events out of a partitioned log.
+pub(in crate::broker) struct LogSubscriber {
+    log: Arc<GroupLog>,
     outages: Arc<Outages>,
     stop: CancellationToken,
     drivers: TaskTracker,
 }
 
-impl DatabaseSubscriber {
-    pub(super) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts, outages: Arc::default(), stop: CancellationToken::new(), drivers: TaskTracker::new() }
+impl LogSubscriber {
+    pub(in crate::broker) fn new(log: Arc<GroupLog>) -> Self {
+        Self { log, outages: Arc::default(), stop: CancellationToken::new(), drivers: TaskTracker::new() }
     }
 }
 
 #[async_trait]
-impl EventSubscriber for DatabaseSubscriber {
+impl EventSubscriber for LogSubscriber {
     async fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn DeliveryStream>, SubscribeError> {
         check(subscription)?;
         // Held until the driver runs, so that `close` cannot overlook it.
@@ -34,13 +34,13 @@ impl EventSubscriber for DatabaseSubscriber {
         }
         let start = match subscription.start {
             StartFrom::Earliest => JournalCursor::default(),
-            StartFrom::Latest => self.parts.journal.heads().await?,
+            StartFrom::Latest => self.log.log.heads().await?,
         };
-        self.parts.positions.join(&subscription.group, &start).await?;
+        self.log.positions.join(&subscription.group, &start).await?;
         let shared = Arc::new(Shared::new(subscription.clone(), self.stop.child_token()));
-        let driver = Driver::new(Arc::clone(&self.parts), Arc::clone(&shared), Arc::clone(&self.outages));
+        let driver = Driver::new(Arc::clone(&self.log), Arc::clone(&shared), Arc::clone(&self.outages));
         let driver = self.drivers.spawn(driver.run());
-        Ok(Box::new(DatabaseDeliveryStream::new(shared, driver)))
+        Ok(Box::new(LogStream::new(shared, driver)))
     }
 
     fn health(&self) -> BrokerHealth {
@@ -53,10 +53,8 @@ impl EventSubscriber for DatabaseSubscriber {
     /// Counts what the group has not been moved past yet, also events no pattern matches. How old they are is not told.
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         // Positions first: a group must not seem to be ahead.
-        let positions = self.parts.positions.positions(group).await?;
-        let heads = self.parts.journal.heads().await?;
-        let events = heads.0.iter().zip(positions.0).map(|(head, position)| head.saturating_sub(position)).sum();
-        Ok(Some(Lag { events, age: None }))
+        let positions = self.log.positions.positions(group).await?;
+        Ok(Some(self.log.log.lag(&positions).await?))
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

@@ -1,17 +1,15 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use activelog_application::ports::{
-    JOURNAL_PAGE_MAX, JournalCursor, JournalEntry, Lease, PARTITIONS, Partition, Subscription,
-};
+use activelog_application::ports::{JOURNAL_PAGE_MAX, JournalCursor, Lease, PARTITIONS, Partition, Subscription};
 use activelog_domain::event::EventEnvelope;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::partition::OwnedPartition;
+use super::{group_log::LogEntry, partition::OwnedPartition};
 use crate::broker::keyed_queue::Taken;
 
 /// What an average event is thought to take until pages have been read, in bytes: keeps the first page small enough.
@@ -81,12 +79,21 @@ pub(super) enum Settlement {
     GivenBack(Option<Instant>),
 }
 
+/// A page to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) partition: Partition,
+    pub(super) generation: u64,
+    pub(super) after: u64,
+    pub(super) limit: u32,
+}
+
 /// What the reader is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     CaughtUp,
     NoRoom,
-    Page { partition: Partition, generation: u64, after: u64, limit: u32 },
+    Page(Page),
 }
 
 /// A position to be written.
@@ -181,12 +188,59 @@ impl Shared {
         state.read_turn = partition;
         let affordable = bytes_max.saturating_sub(bytes) / state.average_size;
         let limit = u32::try_from(free.min(affordable)).unwrap_or(u32::MAX).clamp(1, JOURNAL_PAGE_MAX);
-        Reading::Page { partition, generation, after, limit }
+        Reading::Page(Page { partition, generation, after, limit })
+    }
+
+    /// The reads to begin of a log that waits for what comes: of every partition that none is under way for, as long as there is room.
+    pub(super) fn waiting_reads(&self, under_way: &HashSet<(Partition, u64)>, bytes_max: usize) -> Vec<Page> {
+        /// The most events of one read.
+        const READ_MAX: usize = 256;
+        let state = self.lock();
+        let held: usize = state.partitions.values().map(OwnedPartition::held).sum();
+        let bytes: usize = state.partitions.values().map(|p| p.bytes).sum();
+        if held >= self.held_max() || (held > 0 && bytes >= bytes_max) {
+            return Vec::new();
+        }
+        // Most of those that wait bring nothing: all of them together bring no more than as much again.
+        let share = (self.held_max() / usize::from(PARTITIONS)).clamp(1, READ_MAX);
+        let idle = state
+            .partitions
+            .iter()
+            .filter(|(id, p)| p.drain_until.is_none() && !under_way.contains(&(**id, p.generation)));
+        let limit = u32::try_from(share).unwrap_or(u32::MAX);
+        let page = |(id, p): (&Partition, &OwnedPartition)| Page {
+            partition: *id,
+            generation: p.generation,
+            after: p.read_to,
+            limit,
+        };
+        idle.map(page).collect()
+    }
+
+    /// Where reading stands in each partition, with the ownership it was read in.
+    pub(super) fn read_to(&self) -> Vec<(Partition, u64, u64)> {
+        self.lock().partitions.iter().map(|(id, owned)| (*id, owned.generation, owned.read_to)).collect()
+    }
+
+    /// Lets go of partitions whose log ends before what was read of it earlier: it was deleted, and began anew. Whether there was one. The next heartbeat takes them up
+    /// where the group stands then.
+    pub(super) fn drop_restarted(&self, before: &[(Partition, u64, u64)], heads: &JournalCursor) -> bool {
+        let mut state = self.lock();
+        let mut any = false;
+        for (partition, generation, read_to) in before {
+            let head = heads.0.get(usize::from(partition.0)).copied().unwrap_or(0);
+            if head < *read_to && state.owned(*partition, *generation).is_some() {
+                state.partitions.remove(partition);
+                any = true;
+            }
+        }
+        any
     }
 
     /// Takes in a page, if the partition is still owned as it was when the page was asked for.
-    pub(super) fn accept(&self, partition: Partition, generation: u64, entries: Vec<JournalEntry>) {
-        let size = entries.iter().map(|e| e.event.size()).sum::<usize>() / entries.len().max(1);
+    pub(super) fn accept(&self, partition: Partition, generation: u64, entries: Vec<LogEntry>) {
+        let size = entries.iter().filter_map(|e| e.event.as_ref()).map(EventEnvelope::size).sum::<usize>()
+            / entries.len().max(1);
         let dirty = {
             let mut state = self.lock();
             // Grows at once, shrinks slowly.

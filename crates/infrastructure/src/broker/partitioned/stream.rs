@@ -10,29 +10,29 @@ use tokio::{
 use super::state::{Batch, Out, Settlement, Shared, Ticket};
 use crate::broker::keyed_queue::due_after;
 
-/// The events of one subscription to a [`DatabaseBroker`](super::DatabaseBroker).
+/// The events of one subscription to a partitioned log.
 ///
 /// Settling answers at once; the group's positions follow in the background. A settlement that was not written before the process
 /// died is lost, and the event arrives again.
 #[derive(Debug)]
-pub struct DatabaseDeliveryStream {
+pub(in crate::broker) struct LogStream {
     shared: Arc<Shared>,
     driver: Option<JoinHandle<Result<(), SettleError>>>,
 }
 
-impl DatabaseDeliveryStream {
+impl LogStream {
     pub(super) fn new(shared: Arc<Shared>, driver: JoinHandle<Result<(), SettleError>>) -> Self {
         Self { shared, driver: Some(driver) }
     }
 
     fn delivery(&self, out: &Out) -> Delivery {
-        let settle = DatabaseSettle { shared: Arc::clone(&self.shared), ticket: out.ticket };
+        let settle = LogSettle { shared: Arc::clone(&self.shared), ticket: out.ticket };
         Delivery::new(out.event.as_ref().clone(), out.ticket.taken.attempt > 1, Box::new(settle))
     }
 }
 
 #[async_trait]
-impl DeliveryStream for DatabaseDeliveryStream {
+impl DeliveryStream for LogStream {
     async fn next(&mut self) -> Option<Vec<Delivery>> {
         loop {
             let prefetch = self.shared.subscription.prefetch;
@@ -62,19 +62,19 @@ impl DeliveryStream for DatabaseDeliveryStream {
     }
 }
 
-impl Drop for DatabaseDeliveryStream {
+impl Drop for LogStream {
     /// The driver writes the last positions and leaves the group on its own.
     fn drop(&mut self) {
         self.shared.shut();
     }
 }
 
-struct DatabaseSettle {
+struct LogSettle {
     shared: Arc<Shared>,
     ticket: Ticket,
 }
 
-impl DatabaseSettle {
+impl LogSettle {
     fn settle(&self, settlement: Settlement) -> Result<(), SettleError> {
         match self.shared.settle(self.ticket, settlement) {
             true => Ok(()),
@@ -84,7 +84,7 @@ impl DatabaseSettle {
 }
 
 #[async_trait]
-impl Settle for DatabaseSettle {
+impl Settle for LogSettle {
     async fn ack(self: Box<Self>) -> Result<(), SettleError> {
         self.settle(Settlement::Acknowledged)
     }

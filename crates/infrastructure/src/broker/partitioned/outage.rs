@@ -49,7 +49,7 @@ impl Outage {
                 member = self.member,
                 activity = self.activity,
                 error = %error,
-                "the storage fails a subscription, which tries again until it works"
+                "what a subscription stands on fails; it tries again until that works"
             );
             let mut open = self.all.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.insert(self.key(), error.to_string());
@@ -65,7 +65,7 @@ impl Outage {
                 group = self.group,
                 member = self.member,
                 activity = self.activity,
-                "the storage works again"
+                "a subscription works again"
             );
         }
     }

@@ -1,9 +1,10 @@
 use std::{collections::HashMap, sync::Arc};
 
-use activelog_application::ports::{JournalEntry, Lease, Subscription};
+use activelog_application::ports::{Lease, Subscription};
 use activelog_domain::event::EventEnvelope;
 use tokio::time::Instant;
 
+use super::group_log::LogEntry;
 use crate::broker::{
     contiguous_ack::ContiguousAck,
     keyed_queue::{Holder, KeyedQueue, Taken},
@@ -47,7 +48,7 @@ impl OwnedPartition {
 
     /// Takes in a page that follows what was read. Events nobody here wants count as acknowledged, and so do positions
     /// that retention has removed.
-    pub(super) fn accept(&mut self, entries: Vec<JournalEntry>, subscription: &Subscription) {
+    pub(super) fn accept(&mut self, entries: Vec<LogEntry>, subscription: &Subscription) {
         for entry in entries {
             let position = entry.position;
             if position <= self.read_to {
@@ -55,13 +56,13 @@ impl OwnedPartition {
             }
             self.acks.acknowledge_range(self.read_to + 1, position - 1);
             self.read_to = position;
-            if subscription.wants(&entry.event.name) {
-                self.queue.offer(position, &entry.event.partition_key);
-                self.bytes += entry.event.size();
-                self.events.insert(position, Arc::new(entry.event));
-            } else {
+            let Some(event) = entry.event.filter(|event| subscription.wants(&event.name)) else {
                 self.acks.acknowledge(position);
-            }
+                continue;
+            };
+            self.queue.offer(position, &event.partition_key);
+            self.bytes += event.size();
+            self.events.insert(position, Arc::new(event));
         }
     }
 

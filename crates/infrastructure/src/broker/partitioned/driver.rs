@@ -5,14 +5,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     backoff::Backoff,
-    broker::Parts,
+    group_log::GroupLog,
     outage::{Outage, Outages},
     state::Shared,
 };
 
 /// What runs behind a stream, from its subscription until it is closed.
 pub(super) struct Driver {
-    pub(super) parts: Arc<Parts>,
+    pub(super) log: Arc<GroupLog>,
     pub(super) shared: Arc<Shared>,
     pub(super) scope: String,
     pub(super) member: String,
@@ -22,12 +22,12 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(parts: Arc<Parts>, shared: Arc<Shared>, outages: Arc<Outages>) -> Self {
+    pub(super) fn new(log: Arc<GroupLog>, shared: Arc<Shared>, outages: Arc<Outages>) -> Self {
         let group = &shared.subscription.group;
         let scope = format!("group:{group}");
-        let member = parts.ids.next_id().to_string();
-        let members = parts.members_changed(group);
-        Self { parts, shared, scope, member, members, outages }
+        let member = log.ids.next_id().to_string();
+        let members = log.members_changed(group);
+        Self { log, shared, scope, member, members, outages }
     }
 
     pub(super) fn group(&self) -> &str {
@@ -49,7 +49,7 @@ impl Driver {
         let in_time = async {
             stopped.await;
             // Storage calls under way may finish, but not hold up closing for ever.
-            tokio::time::sleep(self.parts.options.close_timeout).await;
+            tokio::time::sleep(self.log.options.close_timeout).await;
         };
         tokio::select! {
             _ = work => {}
@@ -57,7 +57,7 @@ impl Driver {
         }
         self.shared.shut();
         let written = self.write_last_positions().await;
-        let left = timeout(self.parts.options.close_timeout, self.parts.leases.leave(&self.scope, &self.member)).await;
+        let left = timeout(self.log.options.close_timeout, self.log.leases.leave(&self.scope, &self.member)).await;
         if !matches!(left, Ok(Ok(()))) {
             tracing::warn!(
                 group = self.group(),
@@ -71,7 +71,7 @@ impl Driver {
 
     /// Writes what has been acknowledged and not been written, within the time closing has.
     async fn write_last_positions(&self) -> Result<(), SettleError> {
-        let deadline = Instant::now() + self.parts.options.close_timeout;
+        let deadline = Instant::now() + self.log.options.close_timeout;
         let mut backoff = Backoff::default();
         loop {
             let error = match timeout_at(deadline, self.write_progress()).await {

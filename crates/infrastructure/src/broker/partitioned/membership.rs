@@ -13,7 +13,7 @@ impl Driver {
     pub(super) async fn keep_membership(&self) {
         let mut outage = self.outage("renewing leases");
         let mut members = self.members.listen();
-        let interval = self.parts.options.lease_ttl / 3;
+        let interval = self.log.options.lease_ttl / 3;
         let mut joined = false;
         loop {
             let wait = match self.heartbeat().await {
@@ -43,11 +43,11 @@ impl Driver {
 
     /// Says that this member lives, and takes over what that changes. When the first partition on its way out is due.
     async fn heartbeat(&self) -> Result<Option<Instant>, StorageError> {
-        let ttl = self.parts.options.lease_ttl;
+        let ttl = self.log.options.lease_ttl;
         // Measured from before the call: the storage may have counted from any moment since.
         let leased_until = Instant::now() + ttl;
         let Membership { members, leases } =
-            self.parts.leases.heartbeat(&self.scope, &self.member, PARTITIONS, ttl).await?;
+            self.log.leases.heartbeat(&self.scope, &self.member, PARTITIONS, ttl).await?;
         let (gained, lost) = self.shared.lock().reconcile(&leases, leased_until);
         if !lost.is_empty() {
             let partitions = lost.len();
@@ -63,7 +63,7 @@ impl Driver {
         drop(lost);
         self.take_over(gained).await?;
         let share = usize::from(PARTITIONS).div_ceil(usize::try_from(members.max(1)).unwrap_or(1));
-        let until = Instant::now() + self.parts.options.drain_timeout;
+        let until = Instant::now() + self.log.options.drain_timeout;
         let first_due = self.shared.lock().drain_surplus(share, until);
         self.shared.deliverable.notify_one();
         Ok(first_due)
@@ -74,7 +74,7 @@ impl Driver {
         if gained.is_empty() {
             return Ok(());
         }
-        let positions = self.parts.positions.positions(self.group()).await?;
+        let positions = self.log.positions.positions(self.group()).await?;
         tracing::debug!(group = self.group(), member = self.member, partitions = gained.len(), "took over partitions");
         self.shared.lock().own(gained, &positions);
         self.shared.gained.notify_one();
@@ -91,7 +91,7 @@ impl Driver {
         let leases: Vec<Lease> = drained.iter().map(|owned| owned.lease.clone()).collect();
         drop(drained);
         self.shared.room.notify_one();
-        match self.parts.leases.release(&self.member, &leases).await {
+        match self.log.leases.release(&self.member, &leases).await {
             // Still ours, then: the next heartbeat brings them back and they drain again.
             Err(error) => drop(outage.failed(&error)),
             Ok(()) => self.members.ring(),

@@ -49,7 +49,7 @@ impl Driver {
 
     async fn advance(&self, progress: &[Progress]) -> Result<(), StorageError> {
         let to: Vec<_> = progress.iter().map(|one| (one.lease.clone(), one.position)).collect();
-        self.parts.positions.advance(self.group(), &to).await?;
+        self.log.positions.advance(self.group(), &to).await?;
         let draining = self.shared.lock().persisted(progress);
         if draining {
             self.shared.ownership.notify_one();

@@ -1,0 +1,154 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use activelog_application::ports::{BrokerHealth, Partition};
+use async_nats::{
+    Client, ConnectErrorKind, ConnectOptions, Event,
+    connection::State,
+    jetstream::{
+        self, Context,
+        kv::Store,
+        stream::{DiscardPolicy, StorageType, Stream},
+    },
+};
+
+use super::NatsOptions;
+
+/// How often the server has to show that it is there. The driver's own minute would leave a server that stopped unnoticed for as long.
+const PING_INTERVAL: Duration = Duration::from_secs(4);
+
+/// The longest pause before connecting is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What went wrong with the connection or what stands behind it.
+pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The connection. It comes back by itself.
+#[derive(Clone)]
+pub(super) struct Connection {
+    client: Client,
+    pub(super) jetstream: Context,
+    pub(super) options: NatsOptions,
+    failing: Arc<Mutex<Option<String>>>,
+}
+
+impl Connection {
+    /// Connects, and makes stream and bucket if they are missing.
+    pub(super) async fn open(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
+        let failing = Arc::<Mutex<Option<String>>>::default();
+        let noted = Arc::clone(&failing);
+        let client = ConnectOptions::new()
+            .name("activelog")
+            .ping_interval(PING_INTERVAL)
+            .connection_timeout(options.timeout)
+            .request_timeout(Some(options.timeout))
+            .reconnect_delay_callback(pause)
+            .event_callback(move |event| {
+                note(&noted, &event);
+                std::future::ready(())
+            })
+            .connect(servers)
+            .await
+            .map_err(explain)?;
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(options.timeout);
+        let connection = Self { client, jetstream, options, failing };
+        connection.stream().await?;
+        connection.bucket().await?;
+        Ok(connection)
+    }
+
+    /// The stream; made if it is missing.
+    pub(super) async fn stream(&self) -> Result<Stream, AnyError> {
+        let options = &self.options;
+        let config = jetstream::stream::Config {
+            name: options.namespace.clone(),
+            description: Some("Events of activelog".to_owned()),
+            subjects: vec![format!("{}.events.>", options.namespace)],
+            // A full stream refuses what is new; it never drops what nobody has taken yet.
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            max_age: options.max_age,
+            num_replicas: options.replicas,
+            duplicate_window: options.duplicate_window,
+            allow_direct: true,
+            ..Default::default()
+        };
+        Ok(self.jetstream.get_or_create_stream(config).await?)
+    }
+
+    /// The bucket of leases and positions; made if it is missing.
+    pub(super) async fn bucket(&self) -> Result<Store, AnyError> {
+        let bucket = format!("{}-groups", self.options.namespace);
+        if let Ok(store) = self.jetstream.get_key_value(&bucket).await {
+            return Ok(store);
+        }
+        let config = jetstream::kv::Config {
+            bucket,
+            description: "How far the consumer groups of activelog are".to_owned(),
+            history: 1,
+            storage: StorageType::File,
+            num_replicas: self.options.replicas,
+            ..Default::default()
+        };
+        Ok(self.jetstream.create_key_value(config).await?)
+    }
+
+    /// The subject of an event.
+    pub(super) fn subject(&self, partition: Partition, name: &str) -> String {
+        format!("{}.events.{}.{name}", self.options.namespace, partition.0)
+    }
+
+    /// The most data that an event may have: what the server takes, less room for its headers.
+    pub(super) fn max_payload(&self) -> usize {
+        const HEADERS: usize = 8 << 10;
+        self.client.server_info().max_payload.saturating_sub(HEADERS)
+    }
+
+    /// Whether there is a server to talk to at this moment.
+    pub(super) fn is_up(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// How it is doing.
+    pub(super) fn health(&self) -> BrokerHealth {
+        if self.is_up() {
+            return BrokerHealth::Up;
+        }
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        BrokerHealth::Degraded(failing.unwrap_or_else(|| "not connected to NATS".to_owned()))
+    }
+}
+
+/// Doubling, capped, jittered.
+fn pause(attempts: usize) -> Duration {
+    let step = Duration::from_millis(50).saturating_mul(1 << attempts.min(6)).min(LONGEST_PAUSE);
+    step.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+fn note(failing: &Mutex<Option<String>>, event: &Event) {
+    let reason = match event {
+        Event::Connected => None,
+        Event::Disconnected | Event::ClientError(_) | Event::ServerError(_) => Some(event.to_string()),
+        _ => return,
+    };
+    let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&*failing, &reason) {
+        (None, Some(reason)) => tracing::warn!(reason, "NATS: something is wrong; trying again until it works"),
+        (Some(_), None) => tracing::info!("connected to NATS again"),
+        _ => {}
+    }
+    *failing = reason;
+}
+
+/// The driver's message says no more than that it did not work.
+fn explain(error: async_nats::ConnectError) -> AnyError {
+    match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            format!("{error}: user or password are wrong").into()
+        }
+        _ => Box::new(error),
+    }
+}

@@ -1,0 +1,99 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use activelog_application::ports::{BrokerHealth, Durability};
+use redis::{
+    Client, ConnectionInfo, RedisError, RedisResult, aio::ConnectionManager, aio::ConnectionManagerConfig, cmd,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{RedisOptions, keys::Keys};
+
+/// How often the server is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// How long it may take to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest pause before connecting is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The connection that commands share. It comes back by itself.
+#[derive(Clone)]
+pub(super) struct Connection {
+    manager: ConnectionManager,
+    pub(super) client: Client,
+    pub(super) keys: Keys,
+    pub(super) options: RedisOptions,
+    failing: Arc<Mutex<Option<String>>>,
+    _pings: Arc<AbortOnDropHandle<()>>,
+}
+
+impl Connection {
+    /// Connects. Fails when the server does not answer now.
+    pub(super) async fn open(info: ConnectionInfo, options: RedisOptions) -> RedisResult<Self> {
+        let settings = info.redis_settings().clone().set_lib_name("activelog", env!("CARGO_PKG_VERSION"));
+        let client = Client::open(info.set_redis_settings(settings))?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(options.timeout))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_max_delay(LONGEST_PAUSE);
+        let mut manager = ConnectionManager::new_with_config(client.clone(), config).await?;
+        let (): () = cmd("PING").query_async(&mut manager).await?;
+        let failing = Arc::default();
+        let pings = AbortOnDropHandle::new(tokio::spawn(ping(manager.clone(), Arc::clone(&failing))));
+        let keys = Keys::new(&options.namespace);
+        Ok(Self { manager, client, keys, options, failing, _pings: Arc::new(pings) })
+    }
+
+    /// A handle to send commands with.
+    pub(super) fn commands(&self) -> ConnectionManager {
+        self.manager.clone()
+    }
+
+    /// What an acknowledged entry survives, as the server is configured. A server that does not say is taken to survive the end of its process.
+    pub(super) async fn durability(&self) -> Durability {
+        let setting = async |name: &str| -> RedisResult<Option<String>> {
+            let pair: Vec<String> = cmd("CONFIG").arg("GET").arg(name).query_async(&mut self.commands()).await?;
+            Ok(pair.into_iter().nth(1))
+        };
+        let (kept, synced) = match (setting("appendonly").await, setting("appendfsync").await) {
+            (Ok(Some(kept)), Ok(Some(synced))) => (kept, synced),
+            _ => {
+                tracing::warn!(
+                    "Redis does not tell its settings (CONFIG GET): make sure of `appendonly yes`, and of `appendfsync always` if events must survive a loss \
+                     of power"
+                );
+                return Durability::ProcessCrash;
+            }
+        };
+        match (kept.as_str(), synced.as_str()) {
+            ("yes", "always") => Durability::PowerLoss,
+            ("yes", _) => Durability::ProcessCrash,
+            _ => Durability::None,
+        }
+    }
+
+    /// How it is doing.
+    pub(super) fn health(&self) -> BrokerHealth {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        failing.clone().map_or(BrokerHealth::Up, BrokerHealth::Degraded)
+    }
+}
+
+/// Asks again and again whether the server is there, and notes what it finds.
+async fn ping(mut manager: ConnectionManager, failing: Arc<Mutex<Option<String>>>) {
+    loop {
+        let outcome: Result<(), RedisError> = cmd("PING").query_async(&mut manager).await;
+        let reason = outcome.err().map(|error| format!("Redis does not answer: {error}"));
+        let before = std::mem::replace(&mut *failing.lock().unwrap_or_else(PoisonError::into_inner), reason.clone());
+        match (&before, &reason) {
+            (None, Some(reason)) => tracing::warn!(reason, "lost Redis; trying again until it answers"),
+            (Some(_), None) => tracing::info!("Redis answers again"),
+            _ => {}
+        }
+        tokio::time::sleep(PING_INTERVAL).await;
+    }
+}

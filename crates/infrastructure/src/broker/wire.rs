@@ -1,0 +1,168 @@
+//! Events on the wire: CloudEvents 1.0 in *binary mode*. The attributes travel as headers, in whatever form a broker has for them, and the data as it is.
+//!
+//! Adapters put [`attributes`] into headers, and headers into [`Headers`]. What any other CloudEvents producer sends can be read: attributes that only this
+//! application knows may be missing.
+
+use activelog_domain::event::{EventEnvelope, TraceContext};
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// The only version of the specification there is to know.
+const SPEC_VERSION: &str = "1.0";
+
+/// What CloudEvents calls the media type of the data. Most brokers have a place of their own for it.
+pub(super) const CONTENT_TYPE: &str = "datacontenttype";
+
+/// What the data is when nobody says: JSON, as the specification has it.
+const DEFAULT_CONTENT_TYPE: &str = "application/json";
+
+/// A message that is no CloudEvent this application can carry.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    /// An attribute that every CloudEvent has is not there.
+    #[error("it has no {0}, which every CloudEvent has")]
+    Missing(&'static str),
+    /// Another version of the specification.
+    #[error("its specversion is {0:?}; only \"1.0\" is known")]
+    SpecVersion(String),
+    /// An attribute is not what it must be.
+    #[error("its {attribute} is {value:?}: {rule}")]
+    Invalid {
+        /// The attribute.
+        attribute: &'static str,
+        /// What it says.
+        value: String,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+/// The attributes of an event, with the names that CloudEvents gives them.
+pub(super) fn attributes(event: &EventEnvelope) -> Vec<(&'static str, String)> {
+    let mut attributes = vec![
+        ("specversion", SPEC_VERSION.to_owned()),
+        ("id", event.id.to_string()),
+        ("source", event.source.clone()),
+        ("type", event.name.clone()),
+        ("subject", event.subject.clone()),
+        ("time", event.time.to_string()),
+        (CONTENT_TYPE, event.content_type.clone()),
+        ("eventversion", event.version.to_string()),
+        ("partitionkey", event.partition_key.clone()),
+        // The extension orders lexicographically, so it is written with leading zeros.
+        ("sequence", format!("{:020}", event.sequence)),
+        ("correlationid", event.correlation_id.to_string()),
+    ];
+    attributes.extend(event.causation_id.map(|id| ("causationid", id.to_string())));
+    if let Some(trace) = &event.trace {
+        attributes.push(("traceparent", trace.traceparent().to_owned()));
+        attributes.extend(trace.tracestate().map(|state| ("tracestate", state.to_owned())));
+    }
+    attributes
+}
+
+/// The attributes of a message that has arrived.
+#[derive(Debug, Default)]
+pub(super) struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Takes in an attribute. The first of a name counts.
+    pub(super) fn add(&mut self, name: &str, value: impl Into<String>) {
+        self.0.push((name.to_ascii_lowercase(), value.into()));
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn required(&self, name: &'static str) -> Result<&str, WireError> {
+        self.get(name).filter(|value| !value.is_empty()).ok_or(WireError::Missing(name))
+    }
+
+    fn parsed<T: std::str::FromStr>(
+        &self,
+        attribute: &'static str,
+        rule: &'static str,
+    ) -> Result<Option<T>, WireError> {
+        let parse = |value: &str| {
+            value.parse().map_err(|_| WireError::Invalid { attribute, value: value.chars().take(80).collect(), rule })
+        };
+        self.get(attribute).map(parse).transpose()
+    }
+
+    /// Makes an event of attributes and data; `arrived` is its time when it does not say.
+    pub(super) fn open(&self, data: Bytes, arrived: Timestamp) -> Result<EventEnvelope, WireError> {
+        let version = self.required("specversion")?;
+        if version != SPEC_VERSION {
+            return Err(WireError::SpecVersion(version.chars().take(80).collect()));
+        }
+        let (source, id) = (self.required("source")?, self.required("id")?);
+        // Others' ids are only unique together with their source.
+        let id =
+            id.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{source}\n{id}").as_bytes()));
+        let subject = self.get("subject").unwrap_or_default().to_owned();
+        let own_key = || if subject.is_empty() { id.to_string() } else { subject.clone() };
+        let trace = self.get("traceparent").and_then(|parent| TraceContext::parse(parent, self.get("tracestate")));
+        Ok(EventEnvelope {
+            id,
+            source: source.to_owned(),
+            name: self.required("type")?.to_owned(),
+            time: self.parsed("time", "must be an RFC 3339 time")?.unwrap_or(arrived),
+            content_type: self.get(CONTENT_TYPE).unwrap_or(DEFAULT_CONTENT_TYPE).to_owned(),
+            version: self.parsed("eventversion", "must be a number")?.unwrap_or(1),
+            partition_key: self.get("partitionkey").map_or_else(own_key, str::to_owned),
+            sequence: self.parsed("sequence", "must be a decimal number")?.unwrap_or(0),
+            correlation_id: self.parsed("correlationid", "must be a UUID")?.unwrap_or(id),
+            causation_id: self.parsed("causationid", "must be a UUID")?,
+            trace,
+            subject,
+            data,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(attributes: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::default();
+        attributes.iter().for_each(|(name, value)| headers.add(name, *value));
+        headers
+    }
+
+    const BARE: [(&str, &str); 4] =
+        [("specversion", "1.0"), ("id", "order 7"), ("source", "/shop"), ("type", "order.placed")];
+
+    #[test]
+    fn an_event_of_somebody_else_needs_the_four_attributes_and_no_more() {
+        let arrived = Timestamp::UNIX_EPOCH;
+        let open = |attributes: &[_]| headers(attributes).open(Bytes::from_static(b"{}"), arrived);
+        let event = open(&BARE).expect("a CloudEvent");
+        assert_eq!((event.name.as_str(), event.version, event.sequence, event.time), ("order.placed", 1, 0, arrived));
+        assert_eq!((event.partition_key, event.correlation_id), (event.id.to_string(), event.id));
+        assert_eq!(open(&BARE).expect("the same").id, event.id, "its id is the same each time");
+        for missing in 0..BARE.len() {
+            let mut some = BARE.to_vec();
+            let (name, _) = some.remove(missing);
+            assert!(open(&some).expect_err(name).to_string().contains(name));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        for (attribute, value) in [
+            ("specversion", "0.3"),
+            ("time", "noon"),
+            ("sequence", "-1"),
+            ("correlationid", "7"),
+            ("eventversion", "x"),
+        ] {
+            let mut all = vec![(attribute, value)];
+            all.extend(BARE);
+            let error = headers(&all).open(Bytes::new(), Timestamp::UNIX_EPOCH).expect_err(attribute).to_string();
+            assert!(error.contains(attribute) && error.contains(value), "{error}");
+        }
+    }
+}

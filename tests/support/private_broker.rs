@@ -1,0 +1,246 @@
+#![expect(clippy::expect_used, clippy::panic, reason = "a server that is there and does not start fails the test")]
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use super::private_postgres::{as_nobody, free_port, give_to_nobody};
+
+/// How long a server may take to start or stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a server and outlives the test process: once that is gone, however it went, the pipe on standard input ends, the server is killed and its folder
+/// removed.
+const WATCHER: &str = r#"
+exec 3<&0
+dir=$1; shift
+exec >>"$dir/server.log" 2>&1 </dev/null
+"$@" 3<&- &
+server=$!
+echo "$server" >"$dir/server.pid"
+( while read -r _; do :; done; : >"$dir/abandoned"; while kill -KILL "$server"; do sleep 0.2; done ) <&3 &
+watch=$!
+exec 3<&-
+wait "$server"
+if [ -e "$dir/abandoned" ]; then rm -rf "$dir"; else kill "$watch"; fi
+"#;
+
+/// A broker that is one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Redis, with every write synced.
+    Redis,
+    /// NATS with JetStream, with every write synced.
+    Nats,
+}
+
+impl Kind {
+    /// The name of its adapter.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Nats => "nats",
+        }
+    }
+
+    /// How to get it, when it is missing.
+    pub fn missing(self) -> &'static str {
+        match self {
+            Self::Redis => {
+                "Redis is not installed: no `redis-server` on the PATH. Get it with `scripts/servers install redis`"
+            }
+            Self::Nats => {
+                "NATS is not installed: no `nats-server` in $ACTIVELOG_SERVERS_BIN, in ~/.local/share/activelog/servers/bin, or on the PATH. Get it with \
+                 `scripts/servers install nats`"
+            }
+        }
+    }
+
+    fn program(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-server",
+            Self::Nats => "nats-server",
+        }
+    }
+
+    /// Where its program is.
+    pub fn find(self) -> Option<PathBuf> {
+        let configured = std::env::var_os("ACTIVELOG_SERVERS_BIN").map(PathBuf::from);
+        let installed =
+            std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers/bin"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = configured.into_iter().chain(installed).chain(std::env::split_paths(&path));
+        folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
+    }
+
+    fn arguments(self, folder: &Path, port: u16) -> Vec<String> {
+        let (folder, port) = (folder.display().to_string(), port.to_string());
+        let arguments: Vec<&str> = match self {
+            Self::Redis => vec![
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &port,
+                "--dir",
+                &folder,
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--save",
+                "",
+                "--maxmemory-policy",
+                "noeviction",
+                "--daemonize",
+                "no",
+            ],
+            Self::Nats => vec!["-c", "nats.conf"],
+        };
+        arguments.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether one on this port does its work.
+    fn is_ready(self, port: u16, log: &str) -> bool {
+        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+        match self {
+            Self::Redis => {
+                let _ = connection.set_read_timeout(Some(Duration::from_secs(1)));
+                let mut answer = [0; 5];
+                connection.write_all(b"PING\r\n").and_then(|()| connection.read_exact(&mut answer)).is_ok()
+                    && &answer == b"+PONG"
+            }
+            // Of this start: the log is kept from one to the next.
+            Self::Nats => {
+                log.rsplit("Starting nats-server").next().is_some_and(|start| start.contains("Server is ready"))
+            }
+        }
+    }
+}
+
+/// A broker of one's own: on loopback, with its data in a temporary folder, durable like a real one. It ends when this is dropped, or when the process
+/// ends in whatever way.
+#[derive(Debug)]
+pub struct PrivateBroker {
+    kind: Kind,
+    program: PathBuf,
+    folder: TempDir,
+    port: u16,
+    /// `None` while the server is down.
+    running: Mutex<Option<(Child, ChildStdin)>>,
+}
+
+impl PrivateBroker {
+    /// Starts one; `None` when its program is not on this machine.
+    pub fn start(kind: Kind) -> Option<Self> {
+        let program = kind.find()?;
+        let folder =
+            tempfile::Builder::new().prefix(&format!("activelog-{}-", kind.program())).tempdir().expect("a folder");
+        give_to_nobody(folder.path());
+        let mut server = Self { kind, program, folder, port: 0, running: Mutex::new(None) };
+        // Another process may take a port between its being found free and its being used.
+        for _ in 0..3 {
+            server.port = free_port();
+            if kind == Kind::Nats {
+                let (folder, port) = (server.folder.path(), server.port);
+                let text = format!(
+                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
+                    folder.join("data")
+                );
+                fs::write(folder.join("nats.conf"), text).expect("a configuration");
+            }
+            if server.launch() {
+                return Some(server);
+            }
+        }
+        panic!("{} does not start:\n{}", kind.program(), server.log());
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of a namespace on this server.
+    pub fn url(&self, namespace: &str) -> String {
+        match self.kind {
+            Kind::Redis => format!("redis://127.0.0.1:{}?namespace={namespace}", self.port),
+            Kind::Nats => format!("nats://127.0.0.1:{}?namespace={namespace}&durability=power-loss", self.port),
+        }
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the server is ours");
+    }
+
+    /// Kills the server with SIGKILL, as a crash would, and waits until it is gone.
+    pub fn kill(&self) {
+        let Some((mut watcher, _pipe)) = self.running().take() else { return };
+        self.signal(Signal::SIGKILL);
+        watcher.wait().expect("the watcher is our child");
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), on the same port and data.
+    pub fn restart(&self) {
+        self.kill();
+        let start = Instant::now();
+        while !self.launch() {
+            assert!(start.elapsed() < PATIENCE, "{} does not start again:\n{}", self.kind.program(), self.log());
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        let text = fs::read_to_string(self.folder.path().join("server.pid")).expect("it was started");
+        Pid::from_raw(text.trim().parse().expect("a process id"))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// Whether the server came up.
+    fn launch(&self) -> bool {
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).args(as_nobody()).arg(&self.program);
+        command.args(self.kind.arguments(self.folder.path(), self.port));
+        // A group of its own: Ctrl-C is for the tests, and the server ends when they have ended.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut watcher = command.current_dir(self.folder.path()).spawn().expect("sh is there");
+        let pipe = watcher.stdin.take().expect("standard input is a pipe");
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if watcher.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return false;
+            }
+            if self.kind.is_ready(self.port, &self.log()) {
+                *self.running() = Some((watcher, pipe));
+                return true;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        panic!("{} is not ready after {PATIENCE:?}:\n{}", self.kind.program(), self.log());
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<(Child, ChildStdin)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for PrivateBroker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
