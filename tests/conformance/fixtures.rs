@@ -1,6 +1,6 @@
 //! Connects the suite to the adapters.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     ports::{Broker, GroupPositions, Journal, LeaseStore, Signal},
@@ -119,6 +119,11 @@ struct ByUrl {
 impl BrokerFixture for ByUrl {
     fn name(&self) -> &str {
         self.name
+    }
+
+    /// Every event is synced to a disk that other tests use too.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
     }
 
     #[expect(clippy::expect_used, reason = "a fixture that cannot connect fails its test")]

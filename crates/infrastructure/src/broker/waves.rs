@@ -6,8 +6,8 @@ use activelog_domain::event::EventEnvelope;
 /// What became of an event.
 pub(super) type Outcome = Result<(), PublishError>;
 
-/// Events to be published in waves: everything in a wave is under way at once, and a wave has at most one event of each key. So an event that a broker
-/// refuses, or whose answer is lost, never comes behind a later one of its key that it took; later ones of that key are skipped.
+/// Events to be published in waves: everything in a wave is under way at once. An event that a broker refuses, or whose answer is lost, never comes behind a later one
+/// of its key that it took: later ones of that key are skipped.
 pub(super) struct Waves<'a> {
     events: &'a [EventEnvelope],
     most: usize,
@@ -15,11 +15,22 @@ pub(super) struct Waves<'a> {
     failed: HashSet<&'a str>,
     left: Vec<usize>,
     wave: Vec<usize>,
+    /// Whether a wave may hold several events of a key.
+    whole: bool,
 }
 
 impl<'a> Waves<'a> {
-    /// Waves of at most `most` of these events. `refuse` says what is not to be sent at all, and why.
-    pub(super) fn new(
+    /// Waves of at most `most` events with at most one event of each key, for a broker that may refuse one and take the next.
+    pub(super) fn of_distinct_keys(
+        events: &'a [EventEnvelope],
+        most: usize,
+        refuse: impl Fn(&EventEnvelope) -> Option<PublishError>,
+    ) -> Self {
+        Self { whole: false, ..Self::of_whole(events, most, refuse) }
+    }
+
+    /// Waves of at most `most` events, for a broker that takes the events of a wave in order, and all or none of them. `refuse` says what is not to be sent at all, and why.
+    pub(super) fn of_whole(
         events: &'a [EventEnvelope],
         most: usize,
         refuse: impl Fn(&EventEnvelope) -> Option<PublishError>,
@@ -35,7 +46,7 @@ impl<'a> Waves<'a> {
             outcomes.push(refused.map(Err));
         }
         // What was refused stands in the way of those behind it only.
-        Self { events, most, outcomes, failed: HashSet::new(), left, wave: Vec::new() }
+        Self { events, most, outcomes, failed: HashSet::new(), left, wave: Vec::new(), whole: true }
     }
 
     /// The next events to send, all at once. Settle them before asking again.
@@ -45,7 +56,7 @@ impl<'a> Waves<'a> {
             let key = self.events[index].partition_key.as_str();
             if self.failed.contains(key) {
                 self.outcomes[index] = Some(Err(skipped()));
-            } else if self.wave.len() == self.most || !keys.insert(key) {
+            } else if self.wave.len() == self.most || (!keys.insert(key) && !self.whole) {
                 // Those of its key behind it stay behind it.
                 keys.insert(key);
                 later.push(index);
@@ -104,7 +115,7 @@ mod tests {
     fn a_wave_has_one_event_of_a_key_and_what_follows_a_failure_is_skipped() {
         let keys = [("a", 1), ("b", 1), ("a", 2), ("a", 3), ("c", 1), ("b", 2), ("c", 2), ("d", 1)];
         let events = keys.map(|(key, n)| event("thing.done", key, n));
-        let mut waves = Waves::new(&events, 2, |event| (event.partition_key == "c").then(closed));
+        let mut waves = Waves::of_distinct_keys(&events, 2, |event| (event.partition_key == "c").then(closed));
         let mut sent = Vec::new();
         while let Some(wave) = waves.next() {
             sent.push(wave.iter().map(|e| format!("{}{}", e.partition_key, e.sequence)).collect::<Vec<_>>().join(" "));

@@ -107,6 +107,12 @@ impl Connection {
         self.client.server_info().max_payload.saturating_sub(HEADERS)
     }
 
+    /// How many bytes the server may send a reader ahead. One message of the largest size has to fit, or it would stand in the way of all behind it.
+    pub(super) fn ahead_bytes(&self) -> usize {
+        const AHEAD: usize = 2 << 20;
+        AHEAD.max(self.client.server_info().max_payload.saturating_mul(2))
+    }
+
     /// Whether there is a server to talk to at this moment.
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected

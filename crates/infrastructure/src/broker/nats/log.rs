@@ -33,9 +33,8 @@ const INACTIVE: Duration = Duration::from_secs(30);
 /// How often the server says that a reader with nothing to read is alive: two that are missing end it.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 
-/// How much the server sends ahead, in events and in bytes.
+/// How many events the server sends ahead.
 const AHEAD: usize = 256;
-const AHEAD_BYTES: usize = 4 << 20;
 
 /// The stream, read by position: its sequence numbers. Those of a partition have gaps.
 pub(super) struct NatsLog {
@@ -77,7 +76,8 @@ impl NatsLog {
         let failed = |error: AnyError| unavailable("read events", error);
         let consumer: PullConsumer =
             self.stream().await?.create_consumer(self.config(partition, after)).await.map_err(|e| failed(e.into()))?;
-        let messages = consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(AHEAD_BYTES);
+        let messages =
+            consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(self.connection.ahead_bytes());
         let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await;
         Ok(Reader { messages: messages.map_err(|e| failed(e.into()))?, sent: 0 })
     }

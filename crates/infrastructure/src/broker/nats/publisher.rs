@@ -73,7 +73,7 @@ impl EventPublisher for NatsPublisher {
             return events.iter().map(|_| Err(closed())).collect();
         }
         let most = self.connection.max_payload();
-        let mut waves = Waves::new(events, WAVE, |event| too_large(event, most));
+        let mut waves = Waves::of_distinct_keys(events, WAVE, |event| too_large(event, most));
         while let Some(wave) = waves.next() {
             waves.settle(self.publish_wave(&wave).await);
         }

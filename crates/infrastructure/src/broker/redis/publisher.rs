@@ -5,7 +5,7 @@ use activelog_application::ports::{
 };
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use redis::{Pipeline, RedisResult, pipe};
+use redis::{Pipeline, pipe};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -39,12 +39,13 @@ impl RedisPublisher {
 
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
         let mut pipeline = pipe();
-        pipeline.ignore_errors();
+        // Whatever makes one fail, no memory or a wrong key, is found before any is done: all or none.
+        pipeline.atomic();
         events.iter().for_each(|event| self.add(&mut pipeline, event));
         let mut commands = self.connection.commands();
-        let sent = pipeline.query_async::<Vec<RedisResult<String>>>(&mut commands);
+        let sent = pipeline.query_async::<Vec<String>>(&mut commands);
         let outcomes = match tokio::time::timeout(self.connection.options.timeout + PATIENCE, sent).await {
-            Ok(Ok(answers)) => answers.into_iter().map(|answer| answer.map(drop).map_err(publish_error)).collect(),
+            Ok(Ok(ids)) => ids.into_iter().map(|_| Ok(())).collect(),
             Ok(Err(error)) => events.iter().map(|_| Err(publish_error(error.clone()))).collect(),
             Err(_) => {
                 let lost = || PublishError::new(PublishErrorKind::Unknown, "Redis has not answered in time");
@@ -78,7 +79,7 @@ impl EventPublisher for RedisPublisher {
             return events.iter().map(|_| Err(closed())).collect();
         }
         let most = self.connection.options.max_payload;
-        let mut waves = Waves::new(events, WAVE, |event| too_large(event, most));
+        let mut waves = Waves::of_whole(events, WAVE, |event| too_large(event, most));
         while let Some(wave) = waves.next() {
             waves.settle(self.publish_wave(&wave).await);
         }
