@@ -74,7 +74,10 @@ impl World {
 
     async fn connect(&self) -> Broker {
         let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
-        BrokerRegistry::with_builtin().connect(&self.server.url(NAMESPACE), resources).await.expect("the server is there")
+        BrokerRegistry::with_builtin()
+            .connect(&self.server.url(NAMESPACE), resources)
+            .await
+            .expect("the server is there")
     }
 
     /// Another process' worth of consumer in the one group.
@@ -162,7 +165,8 @@ async fn a_frozen_server_is_noticed(kind: Kind) {
     let degraded = async || matches!(subscriber.health(), BrokerHealth::Degraded(_)).then_some(());
     eventually("the subscriber says that something is wrong", NOTICED, degraded).await;
     world.server.signal(Signal::SIGCONT);
-    eventually("it says that all is well", PATIENCE, async || (subscriber.health() == BrokerHealth::Up).then_some(())).await;
+    eventually("it says that all is well", PATIENCE, async || (subscriber.health() == BrokerHealth::Up).then_some(()))
+        .await;
     world.publish("a", 51..=100).await;
     world.reaches(100).await;
     world.finish().await;

@@ -4,7 +4,7 @@ use crate::{
     client::Client,
     load::{Attempts, Load},
     process::{Program, Setting},
-    support,
+    support::{self, PrivateBroker},
 };
 
 /// Kills `serve` under load several times, and looks at what is there in the end.
@@ -44,11 +44,8 @@ async fn serve_on_postgres_loses_nothing() {
     serve_is_killed(&setting, support::seed("serve_on_postgres_loses_nothing")).await;
 }
 
-/// A relay and a worker die under load; those that are left, and those that are started, take over.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn relays_and_workers_are_replaced() {
-    let Some(setting) = Setting::postgres() else { return };
-    let seed = support::seed("relays_and_workers_are_replaced");
+/// A relay and a worker die under load, and so does a broker that is a server of its own; those that are left, and those that are started, take over.
+async fn relays_and_workers_are_replaced(setting: &Setting, broker: Option<&PrivateBroker>, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let api = setting.start("api").await;
     let mut relays = vec![setting.start_with("relay", &[]).await];
@@ -63,10 +60,40 @@ async fn relays_and_workers_are_replaced() {
             processes.remove(unlucky).kill().await;
             processes.push(setting.start_with(role, &[]).await);
         }
+        if let Some(broker) = broker {
+            broker.restart();
+        }
     }
     let attempts = load.finish().await;
-    resolve_and_settle(&setting, &api, &[attempts]).await;
+    resolve_and_settle(setting, &api, &[attempts]).await;
     for program in relays.into_iter().chain(workers).chain([api]) {
         program.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_and_workers_are_replaced_on_the_journal() {
+    let Some(setting) = Setting::postgres() else { return };
+    let seed = support::seed("relays_and_workers_are_replaced_on_the_journal");
+    relays_and_workers_are_replaced(&setting, None, seed).await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_workers_and_redis_are_replaced() {
+    beside(support::Kind::Redis, support::seed("relays_workers_and_redis_are_replaced")).await;
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_workers_and_nats_are_replaced() {
+    beside(support::Kind::Nats, support::seed("relays_workers_and_nats_are_replaced")).await;
+}
+
+#[cfg(any(feature = "redis", feature = "nats"))]
+async fn beside(kind: support::Kind, seed: u64) {
+    let Some(setting) = Setting::postgres() else { return };
+    let Some(broker) = PrivateBroker::start(kind) else { return support::broker_left_out(kind) };
+    let setting = setting.with_broker(broker.url("activelog"));
+    relays_and_workers_are_replaced(&setting, Some(&broker), seed).await;
 }

@@ -28,6 +28,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Setting {
     folder: TempDir,
     pub(crate) store: Store,
+    /// `None` for the default.
+    broker: Option<String>,
 }
 
 impl Setting {
@@ -35,7 +37,7 @@ impl Setting {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::Sqlite(folder.path().join("activelog-data/activelog.db"));
-        Self { folder, store }
+        Self { folder, store, broker: None }
     }
 
     /// With an empty database on PostgreSQL; `None` without a server, or when the program was compiled without it.
@@ -45,7 +47,12 @@ impl Setting {
 
     /// With the PostgreSQL database at `url`.
     pub(crate) fn on(url: String) -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), store: Store::Postgres(url) }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), store: Store::Postgres(url), broker: None }
+    }
+
+    /// With the broker at `url`.
+    pub(crate) fn with_broker(self, url: String) -> Self {
+        Self { broker: Some(url), ..self }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -58,6 +65,9 @@ impl Setting {
         command.args(arguments).current_dir(self.folder()).env_clear().env("RUST_BACKTRACE", "1");
         if let Store::Postgres(url) = &self.store {
             command.env("ACTIVELOG_DATABASE_URL", url);
+        }
+        if let Some(url) = &self.broker {
+            command.env("ACTIVELOG_BROKER_URL", url);
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
         command

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     client::{Client, activity},
     process::{PATIENCE, Setting},
-    support::eventually,
+    support::{self, eventually},
 };
 
 const ANNA: Uuid = Uuid::from_u128(0x0198_c0de_0000_7000_8000_0000_0000_000a);
@@ -137,14 +137,27 @@ async fn serve_and_the_roles_apart_answer_alike() {
     setting.store.settles().await;
     serve.stop().await;
 
-    let Some(setting) = Setting::postgres() else { return };
-    let api = setting.start("api").await;
-    let mut others = vec![setting.start_with("relay", &[]).await];
-    others.push(setting.start_with("worker", &[]).await);
-    others.push(setting.start_with("worker", &[]).await);
-    assert_eq!(answers(&Client::new(api.base())).await, expected, "the roles apart");
-    setting.store.settles().await;
-    for program in others.into_iter().chain([api]) {
-        program.stop().await;
+    let mut settings = vec![("database", Setting::postgres())];
+    #[cfg(feature = "redis")]
+    settings.push(("redis", on_broker(support::Kind::Redis)));
+    #[cfg(feature = "nats")]
+    settings.push(("nats", on_broker(support::Kind::Nats)));
+    for (broker, setting) in settings {
+        let Some(setting) = setting else { continue };
+        let api = setting.start("api").await;
+        let mut others = vec![setting.start_with("relay", &[]).await];
+        others.push(setting.start_with("worker", &[]).await);
+        others.push(setting.start_with("worker", &[]).await);
+        assert_eq!(answers(&Client::new(api.base())).await, expected, "the roles apart, broker {broker}");
+        setting.store.settles().await;
+        for program in others.into_iter().chain([api]) {
+            program.stop().await;
+        }
     }
+}
+
+/// On PostgreSQL and a namespace of its own of a broker.
+#[cfg(any(feature = "redis", feature = "nats"))]
+fn on_broker(kind: support::Kind) -> Option<Setting> {
+    Some(Setting::postgres()?.with_broker(support::fresh_namespace(kind)?))
 }
