@@ -182,7 +182,15 @@ async fn the_broker_does_not_fit() {
     let setting = Setting::sqlite();
     for (url, hints) in [
         ("rabbit://localhost", &["unknown broker scheme", "database"][..]),
-        ("nats://anna:hush@localhost", &["compiled without", "--features nats"]),
+        ("socket://anna:hush@localhost", &["compiled without", "--features socket"]),
+        #[cfg(feature = "nats")]
+        ("nats://anna:hush@localhost:1", &["nats://localhost:1 cannot be reached", "refused"]),
+        #[cfg(feature = "nats")]
+        ("nats://anna:hush@localhost:1?name=x", &["\"name\" is no option", "namespace"]),
+        #[cfg(feature = "redis")]
+        ("redis://anna:hush@localhost:1", &["redis://localhost:1 cannot be reached", "refused"]),
+        #[cfg(feature = "redis")]
+        ("redis://anna:hush@localhost:1?retain=x", &["retain must be a whole number"]),
     ] {
         let error = refused(&setting, serve(&setting, &["--broker-url", url]), 1, hints).await;
         assert!(!error.contains("hush"), "{error}");

@@ -38,8 +38,11 @@ async fn says_which_feature_brings_an_adapter() {
         ("amqp://localhost", "rabbitmq"),
         ("amqps://localhost", "rabbitmq"),
         ("kafka://localhost", "kafka"),
+        #[cfg(not(feature = "redis"))]
         ("redis://localhost", "redis"),
+        #[cfg(not(feature = "redis"))]
         ("rediss://localhost", "redis"),
+        #[cfg(not(feature = "nats"))]
         ("nats://localhost", "nats"),
         ("socket://localhost", "socket"),
     ] {

@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -149,12 +150,14 @@ fn note(failing: &Mutex<Option<String>>, event: &Event) {
     *failing = reason;
 }
 
-/// The driver's message says no more than that it did not work.
+/// What it means and what to do, where the driver's message does not say.
 fn explain(error: async_nats::ConnectError) -> AnyError {
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             format!("{error}: user or password are wrong").into()
         }
+        // The driver says `IO error` before what went wrong.
+        ConnectErrorKind::Io => error.source().map_or_else(|| error.to_string(), ToString::to_string).into(),
         _ => Box::new(error),
     }
 }
