@@ -220,13 +220,19 @@ impl PrivateBroker {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut watcher = command.current_dir(self.folder.path()).spawn().expect("sh is there");
         let pipe = watcher.stdin.take().expect("standard input is a pipe");
+        let ready = self.wait_until_ready(&mut watcher);
+        *self.running() = ready.then_some((watcher, pipe));
+        ready
+    }
+
+    /// Waits until the server does its work. `false` if it ended instead.
+    fn wait_until_ready(&self, watcher: &mut Child) -> bool {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if watcher.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return false;
             }
             if self.kind.is_ready(self.port, &self.log()) {
-                *self.running() = Some((watcher, pipe));
                 return true;
             }
             std::thread::park_timeout(Duration::from_millis(10));

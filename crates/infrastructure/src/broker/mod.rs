@@ -20,7 +20,9 @@ mod keyed_queue;
 mod partitioned;
 mod registry;
 mod subscription_check;
+#[cfg(any(feature = "redis", feature = "nats"))]
 mod waves;
+#[cfg(any(feature = "redis", feature = "nats"))]
 mod wire;
 
 pub use registry::{
