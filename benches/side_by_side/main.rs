@@ -23,6 +23,7 @@ mod process;
 mod relay;
 mod report;
 mod seed;
+mod servers;
 mod start;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -89,6 +90,8 @@ fn run(benchmark: Benchmark, bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Benchmark::FailuresSqlite => failures::sqlite(bench),
         Benchmark::FailuresPostgres => failures::postgres(bench),
         Benchmark::Brokers => brokers::run(bench),
+        Benchmark::BrokerRedis => servers::redis(bench),
+        Benchmark::BrokerNats => servers::nats(bench),
         Benchmark::LatencyEmbedded => latency::run(bench),
         Benchmark::Start => start::run(bench),
         Benchmark::Import => import::run(bench),

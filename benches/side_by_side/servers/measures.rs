@@ -1,0 +1,208 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use activelog_application::ports::{Broker, EventPattern, Subscription};
+use activelog_domain::event::EventEnvelope;
+use anyhow::{Context, ensure};
+use serde_json::json;
+use tokio::{task::JoinSet, time::MissedTickBehavior};
+
+use super::{Bare, Pair, Taken};
+use crate::{bench::Bench, figures::Figures, figures::whole, report::Row, seed};
+
+/// How many events are published together, and how many all in all.
+const BATCH: usize = 1_000;
+const PIPELINED: usize = 40_000;
+
+/// How many are published one after the other.
+const SINGLE: usize = 2_000;
+
+/// How many are unsettled at most.
+const PREFETCH: usize = 256;
+
+/// How many a second go through from end to end.
+const PER_SECOND: u32 = 2_000;
+
+/// What both sides did in one turn.
+#[derive(Default)]
+struct Turns {
+    pipelined: (Figures, Figures),
+    single: (Figures, Figures),
+    consumed: (Figures, Figures),
+    /// Milliseconds, of all turns.
+    through: (Vec<f64>, Vec<f64>),
+}
+
+/// All lines of a broker.
+pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyhow::Result<Vec<Row>> {
+    let events = seed::events(bench.size(PIPELINED))?;
+    let mut turns = Turns::default();
+    for round in 0..bench.rounds {
+        let adapter = pair.adapter(&format!("ours{round}")).await?;
+        turns.pipelined.0.push(rate(events.len(), publish_all(&adapter, &events)).await?);
+        turns.consumed.0.push(rate(events.len(), consume(&adapter, events.len(), |_| ())).await?);
+        turns.single.0.push(rate(bench.size(SINGLE), publish_each(&adapter, &events[..bench.size(SINGLE)])).await?);
+        close(adapter).await?;
+        turns.through.0.extend(through(bench, Side::Adapter(pair.adapter(&format!("ours{round}e")).await?)).await?);
+
+        let bare = pair.bare(&format!("bare{round}")).await?;
+        let all = async {
+            for batch in events.chunks(BATCH) {
+                bare.publish_all(batch).await?;
+            }
+            Ok(())
+        };
+        turns.pipelined.1.push(rate(events.len(), all).await?);
+        turns.consumed.1.push(rate(events.len(), bare.consume(events.len(), &|_| ())).await?);
+        let each = async {
+            for event in &events[..bench.size(SINGLE)] {
+                bare.publish(event).await?;
+            }
+            Ok(())
+        };
+        turns.single.1.push(rate(bench.size(SINGLE), each).await?);
+        turns.through.1.extend(through(bench, Side::Bare(pair.bare(&format!("bare{round}e")).await?)).await?);
+    }
+    let (ours, theirs): (Figures, Figures) =
+        (turns.through.0.into_iter().collect(), turns.through.1.into_iter().collect());
+    Ok(vec![
+        rates(format!("{name}: publish, pipelined"), &turns.pipelined, "≥ 0.9", 0.9),
+        rates(format!("{name}: publish, one at a time"), &turns.single, "≥ 0.95", 0.95),
+        rates(format!("{name}: consume"), &turns.consumed, "≥ 0.8", 0.8),
+        latencies(format!("{name}: end to end"), &ours, &theirs),
+    ])
+}
+
+/// Events per second of what `work` does with so many.
+async fn rate(events: usize, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    work.await?;
+    Ok(events as f64 / start.elapsed().as_secs_f64())
+}
+
+fn rates(name: String, (ours, theirs): &(Figures, Figures), bar: &'static str, least: f64) -> Row {
+    let mut row = Row::new(name).rates(ours.median(), theirs.median());
+    row.bar = bar;
+    row.holds = row.ratio.map(|ratio| ratio >= least);
+    row.note = format!("activelog {}/s, the bare client {}/s", ours.range(), theirs.range());
+    row.figures = json!({ "activelog": ours, "raw": theirs });
+    row
+}
+
+fn latencies(name: String, ours: &Figures, theirs: &Figures) -> Row {
+    let holds = |at: f64| {
+        let (ours, theirs) = (ours.quantile(at), theirs.quantile(at));
+        ours <= theirs + 1.0 && ours <= theirs * 1.5
+    };
+    let mut row = Row::new(name);
+    (row.activelog, row.raw) = (ours.quantiles(), theirs.quantiles());
+    row.ratio = Some(ours.quantile(0.5) / theirs.quantile(0.5));
+    row.bar = "≤ + 1 ms and ≤ 1.5 ×";
+    row.holds = Some(holds(0.5) && holds(0.99));
+    let per_second = whole(f64::from(PER_SECOND));
+    row.note =
+        format!("open loop at {per_second}/s, {} and {} samples; the ratio is of p50", ours.count(), theirs.count());
+    row.figures = json!({ "p50_ms": ours.quantile(0.5), "p99_ms": ours.quantile(0.99), "raw_p50_ms": theirs.quantile(0.5),
+        "raw_p99_ms": theirs.quantile(0.99) });
+    row
+}
+
+async fn publish_all(broker: &Broker, events: &[EventEnvelope]) -> anyhow::Result<()> {
+    for batch in events.chunks(BATCH) {
+        for outcome in broker.publisher.publish_batch(batch).await {
+            outcome?;
+        }
+    }
+    Ok(())
+}
+
+async fn publish_each(broker: &Broker, events: &[EventEnvelope]) -> anyhow::Result<()> {
+    for event in events {
+        broker.publisher.publish(event).await?;
+    }
+    Ok(())
+}
+
+async fn consume(broker: &Broker, count: usize, taken: impl Fn(&str)) -> anyhow::Result<()> {
+    let subscription = Subscription::new("bench", vec![EventPattern::all()]).prefetch(PREFETCH);
+    let mut stream = broker.subscriber.subscribe(&subscription).await?;
+    let mut left = count;
+    while left > 0 {
+        for delivery in stream.next().await.context("the stream ended early")? {
+            taken(&delivery.event.id.to_string());
+            delivery.ack().await?;
+            ensure!(left > 0, "more events came than were published");
+            left -= 1;
+        }
+    }
+    Ok(stream.close().await?)
+}
+
+async fn close(broker: Broker) -> anyhow::Result<()> {
+    broker.subscriber.close().await?;
+    Ok(broker.publisher.close().await?)
+}
+
+/// One of the two.
+enum Side {
+    Adapter(Broker),
+    Bare(Arc<dyn Bare>),
+}
+
+impl Side {
+    async fn publish(&self, event: &EventEnvelope) -> anyhow::Result<()> {
+        match self {
+            Self::Adapter(broker) => Ok(broker.publisher.publish(event).await?),
+            Self::Bare(bare) => bare.publish(event).await,
+        }
+    }
+
+    async fn consume(&self, count: usize, taken: &Taken<'_>) -> anyhow::Result<()> {
+        match self {
+            Self::Adapter(broker) => consume(broker, count, taken).await,
+            Self::Bare(bare) => bare.consume(count, taken).await,
+        }
+    }
+}
+
+/// Milliseconds from when each event was due to be published until it was taken, at a steady rate whether or not answers come.
+async fn through(bench: &Bench, side: Side) -> anyhow::Result<Vec<f64>> {
+    let side = Arc::new(side);
+    let count = usize::try_from(PER_SECOND)? * usize::try_from(bench.turn.as_secs())?;
+    // The first tenth is not counted: both sides are still getting ready.
+    let (events, ready) = (seed::events(count)?, count / 10);
+    let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let times: Arc<Mutex<Vec<f64>>> = Arc::default();
+    let mut tasks = JoinSet::new();
+    let (consumer, due, noted) = (Arc::clone(&side), Arc::clone(&sent), Arc::clone(&times));
+    tasks.spawn(async move {
+        let taken = |id: &str| {
+            let now = Instant::now();
+            if let Some(at) = due.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push((now - at).as_secs_f64() * 1_000.0);
+            }
+        };
+        consumer.consume(count, &taken).await
+    });
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    for (number, event) in events.into_iter().enumerate() {
+        let at = ticks.tick().await.into_std();
+        if number >= ready {
+            sent.lock().unwrap_or_else(PoisonError::into_inner).insert(event.id.to_string(), at);
+        }
+        let side = Arc::clone(&side);
+        tasks.spawn(async move { side.publish(&event).await });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    if let Some(Side::Adapter(broker)) = Arc::into_inner(side) {
+        close(broker).await?;
+    }
+    let times = std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(times)
+}
