@@ -8,6 +8,12 @@ use super::{database::DatabaseFactory, memory::MemoryFactory};
 /// Connects an adapter to a URL of one of its schemes.
 #[async_trait]
 pub trait BrokerFactory: Send + Sync + 'static {
+    /// Fails for a URL that will never work, as far as it tells by itself. Touches nothing.
+    fn check(&self, url: &BrokerUrl) -> Result<(), ConnectError> {
+        let _ = url;
+        Ok(())
+    }
+
     /// Connects. Fails for a URL that will never work and for a broker that cannot be reached at this moment.
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError>;
 }
@@ -153,9 +159,11 @@ impl BrokerRegistry {
         self
     }
 
-    /// Fails when `url` can never be connected: it has no scheme, or one that no adapter of this build answers to. Touches nothing.
+    /// Fails when `url` can never be connected: it has no scheme, or one that no adapter of this build answers to or can read.
+    /// Touches nothing.
     pub fn check(&self, url: &str) -> Result<(), ConnectError> {
-        self.find(url).map(|_| ())
+        let (url, factory) = self.find(url)?;
+        factory.check(&url)
     }
 
     /// Connects to the broker at `url`.

@@ -10,6 +10,10 @@ pub struct DatabaseFactory;
 
 #[async_trait]
 impl BrokerFactory for DatabaseFactory {
+    fn check(&self, url: &BrokerUrl) -> Result<(), ConnectError> {
+        url.refuse_rest()
+    }
+
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         url.refuse_rest()?;
         let what = "the application's database, which this process does not open";

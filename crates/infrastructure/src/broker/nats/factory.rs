@@ -10,6 +10,10 @@ pub struct NatsFactory;
 
 #[async_trait]
 impl BrokerFactory for NatsFactory {
+    fn check(&self, url: &BrokerUrl) -> Result<(), ConnectError> {
+        NatsOptions::read(url).map(drop)
+    }
+
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         let (servers, options) = NatsOptions::read(url)?;
         let connected = NatsBroker::connect(servers, options, resources.ids.clone()).await;

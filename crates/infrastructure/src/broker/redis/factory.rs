@@ -10,6 +10,10 @@ pub struct RedisFactory;
 
 #[async_trait]
 impl BrokerFactory for RedisFactory {
+    fn check(&self, url: &BrokerUrl) -> Result<(), ConnectError> {
+        RedisOptions::read(url).map(drop)
+    }
+
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         let (info, options) = RedisOptions::read(url)?;
         let connected = RedisBroker::connect(info, options, resources.ids.clone()).await;
