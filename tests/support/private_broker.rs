@@ -203,6 +203,21 @@ impl PrivateBroker {
         kill(self.pid(), signal).expect("the server is ours");
     }
 
+    /// Stops the server, so that it answers nothing while its connections stay open, and waits until every thread of it stands still. SIGCONT lets it go on.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stands = |task: fs::DirEntry| {
+            let status = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let tasks = || fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it is there").flatten();
+        let start = Instant::now();
+        while !tasks().all(stands) {
+            assert!(start.elapsed() < PATIENCE, "{} does not stop", self.kind.program());
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+
     /// Kills the server with SIGKILL, as a crash would, and waits until it is gone.
     pub fn kill(&self) {
         let Some((mut watcher, _pipe)) = self.running().take() else { return };

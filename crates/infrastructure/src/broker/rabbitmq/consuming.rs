@@ -23,7 +23,7 @@ use super::{
 /// How long a queue that goes to another member waits for its unsettled events.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How often a consumer that may have been forgotten is asked for.
+/// How often it is looked whether the server has forgotten a consumer or a binding.
 const LOOK: Duration = Duration::from_secs(4);
 
 /// The most events taken in at once.
@@ -186,6 +186,8 @@ impl Consuming<'_> {
 
     /// Whether the server still knows of this consumer, and gives it what there is.
     async fn look(&mut self) -> Result<(), AnyError> {
+        // Whoever publishes makes an exchange again that was deleted, but not what was bound to it.
+        self.driver.topology.bind_queue(&self.channel, &self.driver.group, self.partition).await?;
         let queue = self.driver.topology.queue(&self.driver.group, self.partition);
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let asking = self.channel.queue_declare(queue, passive, FieldTable::default());

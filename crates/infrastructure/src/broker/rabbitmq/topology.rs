@@ -81,11 +81,22 @@ impl Topology {
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-        within(limit, "declare a queue", channel.queue_declare(queue.clone(), durable, arguments)).await?;
+        within(limit, "declare a queue", channel.queue_declare(queue, durable, arguments)).await?;
+        self.bind_queue(channel, group, partition).await
+    }
+
+    /// Binds the queue of a group for a partition.
+    pub(super) async fn bind_queue(
+        &self,
+        channel: &Channel,
+        group: &str,
+        partition: Partition,
+    ) -> Result<(), RequestError> {
         let key = format!("{}.#", partition.0).into();
         let options = QueueBindOptions::default();
+        let queue = self.queue(group, partition);
         let binding = channel.queue_bind(queue, self.events(), key, options, FieldTable::default());
-        within(limit, "bind a queue", binding).await
+        within(self.options.timeout, "bind a queue", binding).await
     }
 
     /// Declares and binds all the queues of a group, some at once.
