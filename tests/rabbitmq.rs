@@ -3,6 +3,8 @@
 #![cfg(feature = "rabbitmq")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "rabbitmq/connecting.rs"]
+mod connecting;
 #[path = "rabbitmq/deleting.rs"]
 mod deleting;
 #[path = "rabbitmq/outages.rs"]

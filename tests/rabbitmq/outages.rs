@@ -51,9 +51,10 @@ async fn a_killed_server_costs_nothing() {
     for broker in consumers.iter().chain([&publisher]) {
         let is_up = || async {
             let healths = [broker.publisher.health(), broker.subscriber.health()];
-            (healths == [BrokerHealth::Up, BrokerHealth::Up]).then_some(())
+            healths.iter().all(|health| *health == BrokerHealth::Up).then_some(())
         };
-        eventually("health is up again", Duration::from_secs(15), is_up).await;
+        let what = format!("health is up again, from {:?}", broker.subscriber.health());
+        eventually(&what, Duration::from_secs(15), is_up).await;
     }
     leave.cancel();
     while let Some(ended) = members.join_next().await {

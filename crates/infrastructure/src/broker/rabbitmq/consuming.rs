@@ -49,6 +49,10 @@ impl Driver {
         let mut trouble = self.trouble(&format!("consuming partition {}", partition.0));
         let mut wanted = self.wanted.subscribe();
         loop {
+            if !wanted.borrow().contains(&partition) {
+                // What did not work is no longer asked of this member.
+                trouble.worked();
+            }
             let waiting = wanted.wait_for(|wanted| wanted.contains(&partition));
             if !matches!(self.stopping.run_until_cancelled(waiting).await, Some(Ok(_))) {
                 return;
