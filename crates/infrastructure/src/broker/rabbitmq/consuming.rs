@@ -58,8 +58,6 @@ impl Driver {
                 return;
             }
             let consumed = self.consume(partition, &mut || trouble.worked()).await;
-            let ours = self.wanted.borrow().contains(&partition);
-            self.shared.close(partition, !ours);
             if let Err(error) = consumed {
                 let pause = trouble.failed(&error);
                 if !self.pause(pause).await {
@@ -88,6 +86,9 @@ impl Driver {
         let mut consuming =
             Consuming { driver: self, partition, channel, consumer, wanted, drain_until, looked_at: 0, passed_over: 0 };
         let ended = consuming.run().await;
+        // First: what the server gives to another member must not go out here any more.
+        let ours = self.wanted.borrow().contains(&partition);
+        self.shared.close(partition, !ours);
         consuming.close().await;
         ended
     }

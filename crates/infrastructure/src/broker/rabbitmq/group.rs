@@ -120,9 +120,9 @@ impl Groups {
         true
     }
 
-    /// Those of a name.
-    pub(super) fn named(&self, name: &str) -> Vec<Arc<Group>> {
-        self.lock().values().filter(|group| group.key.0 == name).cloned().collect()
+    /// A member of the group that is here.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<Group>> {
+        self.lock().values().find(|group| group.key.0 == name).cloned()
     }
 
     /// Ends every group.

@@ -5,6 +5,7 @@ use std::{
 };
 
 use activelog_domain::event::EventEnvelope;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -185,6 +186,11 @@ impl OpenPartition {
     /// How many events are not acknowledged by whoever takes them.
     pub(super) fn held(&self) -> usize {
         self.queue.len()
+    }
+
+    /// When the oldest of them happened.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.events.values().map(|received| received.event.time).min()
     }
 
     /// Whether nothing is out.

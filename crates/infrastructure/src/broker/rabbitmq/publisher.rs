@@ -16,7 +16,7 @@ use crate::broker::waves::{Outcome, Waves, closed, too_large};
 /// The most events on the way at once.
 const WAVE: usize = 500;
 
-/// How long the server may take to have the events of a wave on disk.
+/// How long it may take to have the events of a wave on the server's disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes to the exchange.
@@ -39,11 +39,12 @@ impl RabbitMqPublisher {
             // What is sent now would wait in the connection, and be stored at some later time.
             return all(events, || "RabbitMQ takes nothing at the moment: an alarm for memory or disk".into());
         }
-        let lent = match self.channels.lend().await {
-            Ok(lent) => lent,
-            Err(error) => return all(events, || error.to_string().into()),
-        };
         let deadline = Instant::now() + PATIENCE;
+        let lent = match timeout_at(deadline, self.channels.lend()).await {
+            Ok(Ok(lent)) => lent,
+            Ok(Err(error)) => return all(events, || error.to_string().into()),
+            Err(_) => return all(events, || "no channel could be had in time".into()),
+        };
         let mut sent = Vec::with_capacity(events.len());
         for event in events {
             sent.push(match timeout_at(deadline, self.send(&lent.channel, event)).await {

@@ -5,6 +5,7 @@ use std::{
 
 use activelog_application::ports::{EventPattern, PARTITIONS, Partition};
 use activelog_domain::event::EventEnvelope;
+use jiff::Timestamp;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -173,13 +174,12 @@ impl Shared {
         settled.is_some()
     }
 
-    /// A channel begins to consume a partition. Its generation, once the window has been asked for with [`window`](Self::window).
-    pub(super) fn open(&self, partition: Partition, window: u16) -> u64 {
+    /// A channel has begun to consume a partition.
+    pub(super) fn open(&self, partition: Partition, window: u16) {
         let mut state = self.lock();
         state.generations += 1;
         let generation = state.generations;
         state.slots.entry(partition).or_default().open = Some(OpenPartition::new(generation, window));
-        generation
     }
 
     /// The window of a partition: as configured, or what it had to grow to.
@@ -194,7 +194,7 @@ impl Shared {
         configured.max(slot.grown)
     }
 
-    /// The channel of a partition is gone: what is out of it has gone back. `for_good` when another member has it now.
+    /// The channel of a partition is about to be closed: what came on it goes back. `for_good` when it is another member's from now on.
     pub(super) fn close(&self, partition: Partition, for_good: bool) {
         let mut state = self.lock();
         let gone = state.slots.get_mut(&partition).map(|slot| {
@@ -245,6 +245,12 @@ impl Shared {
     pub(super) fn held(&self) -> u64 {
         let state = self.lock();
         state.slots.values().filter_map(|slot| slot.open.as_ref()).map(|open| open.held() as u64).sum()
+    }
+
+    /// When the oldest of them happened.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        state.slots.values().filter_map(|slot| slot.open.as_ref()?.oldest()).min()
     }
 
     /// Waits until the server has been told of every acknowledgement.

@@ -1,7 +1,7 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::{
-    BrokerHealth, DeliveryStream, EventSubscriber, Lag, PARTITIONS, Partition, SubscribeError, Subscription,
+    BrokerHealth, Clock, DeliveryStream, EventSubscriber, Lag, PARTITIONS, Partition, SubscribeError, Subscription,
 };
 use async_trait::async_trait;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
@@ -11,7 +11,7 @@ use super::{
     group::Groups,
     stream::RabbitMqStream,
 };
-use crate::broker::subscription_check::check;
+use crate::{broker::subscription_check::check, clock::SystemClock};
 
 /// Takes events out of the queues of consumer groups.
 pub(super) struct RabbitMqSubscriber {
@@ -62,25 +62,24 @@ impl EventSubscriber for RabbitMqSubscriber {
         if self.groups.is_closed() { BrokerHealth::Closed } else { self.groups.link.health() }
     }
 
-    /// Counts what waits in the queues, what streams here have and what other members said they had, up to a second ago. The server does not tell how many events are handed
-    /// out: where no stream of the group is in this process and nothing waits, it cannot be known whether anything is left.
+    /// Counts what waits in the queues, what streams here have, and what other members said they had, up to a second ago. The server does not tell how many events are handed
+    /// out: where no stream of the group is in this process and nothing waits, it cannot be known whether anything is left. The age is known where nobody else has any.
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         if self.groups.is_closed() {
             return Err(SubscribeError::Closed);
         }
+        // First: an event that goes out meanwhile is counted twice rather than not at all.
         let waiting = self.waiting(group).await.map_err(SubscribeError::Unavailable)?;
         let Some(waiting) = waiting else { return Ok(None) };
-        let members = self.groups.named(group);
-        if members.is_empty() && waiting.events == 0 && waiting.consumers > 0 {
-            return Ok(None);
-        }
-        let held: u64 = members.iter().map(|member| member.shared.held()).sum();
-        // Each of those here counts all others, the first of them the rest of those here too.
-        let elsewhere = match members.as_slice() {
-            [only] => only.driver.view.held_by_others(),
-            _ => 0,
+        let Some(member) = self.groups.named(group) else {
+            let unknown = waiting.events == 0 && waiting.consumers > 0;
+            return Ok((!unknown).then_some(Lag { events: waiting.events, age: None }));
         };
-        Ok(Some(Lag { events: waiting.events + held + elsewhere, age: None }))
+        let elsewhere = member.driver.view.held_by_others();
+        let events = waiting.events + member.shared.held() + elsewhere;
+        let oldest = member.shared.oldest().filter(|_| elsewhere == 0);
+        let age = oldest.map(|oldest| Duration::try_from(SystemClock.now().duration_since(oldest)).unwrap_or_default());
+        Ok(Some(Lag { events, age }))
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {
