@@ -56,3 +56,36 @@ async fn members_share_the_queues() {
         assert!(first.is_some_and(|batch| !batch.is_empty()));
     }
 }
+
+/// Members whose runtime ends in the middle of everything, as that of a process that gives up: what they had comes again, before what is behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_is_cut_off_reorders_nothing() {
+    let Some(url) = fresh_namespace(Kind::RabbitMq) else { return };
+    let (publisher, steady) = (connect(&url).await, connect(&url).await);
+    let sent = events(40, 5_000);
+    let tally = Tally::new(&sent, false);
+    let leave = CancellationToken::new();
+    let consuming = tokio::spawn(Arc::clone(&tally).consume(0, subscribe(&steady).await, leave.clone()));
+    for (round, part) in sent.chunks(1_000).enumerate() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (url, member) = (url.clone(), Arc::clone(&tally));
+        let joined = runtime.spawn(async move {
+            let broker = connect(&url).await;
+            let stream = subscribe(&broker).await;
+            tokio::spawn(async move {
+                member.consume(round + 1, stream, CancellationToken::new()).await;
+                drop(broker);
+            });
+        });
+        joined.await.unwrap();
+        publish_all(&publisher, part).await;
+        let behind = sent.len() - (round + 1) * 1_000 + 500;
+        let half = || async { (tally.missing() <= behind).then_some(()) };
+        eventually("half of a part is consumed", Duration::from_secs(60), half).await;
+        runtime.shutdown_background();
+    }
+    eventually("all is consumed", Duration::from_secs(60), || async { (tally.missing() == 0).then_some(()) }).await;
+    leave.cancel();
+    consuming.await.unwrap();
+    tally.verdict();
+}

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem::ManuallyDrop, sync::Arc, time::Duration};
 
 use activelog_application::ports::Partition;
 use activelog_domain::event::EventEnvelope;
@@ -34,7 +34,9 @@ struct Consuming<'a> {
     driver: &'a Driver,
     partition: Partition,
     channel: Channel,
-    consumer: Consumer,
+    /// Never dropped before its channel is closed, not even where its task is: the driver would cancel it, and a consumer that is cancelled keeps what it has, while
+    /// the server gives the next one what comes after.
+    consumer: ManuallyDrop<Consumer>,
     wanted: watch::Receiver<Vec<Partition>>,
     /// When the channel is closed whatever is unsettled.
     drain_until: Option<Instant>,
@@ -79,7 +81,7 @@ impl Driver {
         let (queue, options) = (self.topology.queue(&self.group, partition), BasicConsumeOptions::default());
         let tag = format!("{}-{}", self.member, partition.0).into();
         let consumer = channel.basic_consume(queue, tag, options, FieldTable::default());
-        let consumer = within(limit, "consume", consumer).await?;
+        let consumer = ManuallyDrop::new(within(limit, "consume", consumer).await?);
         self.shared.open(partition, window);
         worked();
         let (wanted, drain_until) = (self.wanted.subscribe(), None);
@@ -212,13 +214,12 @@ impl Consuming<'_> {
         Ok(())
     }
 
-    /// Gives everything unacknowledged back. The channel goes before the consumer: a consumer that is cancelled keeps what it has, while the server gives the next
-    /// one what comes after.
+    /// Gives everything unacknowledged back.
     async fn close(self) {
         let closing = self.channel.close(200, "OK".into());
         if let Err(error) = within(self.driver.link.options.timeout, "close", closing).await {
             tracing::debug!(%error, "a channel was not closed in order");
         }
-        drop(self.consumer);
+        drop(ManuallyDrop::into_inner(self.consumer));
     }
 }
