@@ -69,19 +69,26 @@ impl Driver {
         }
     }
 
-    /// Consumes until the partition is another member's, the driver stops, or something breaks.
-    async fn consume(&self, partition: Partition, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
+    /// A channel that consumes the queue of a partition.
+    async fn begin(&self, partition: Partition, window: u16) -> Result<(Channel, ManuallyDrop<Consumer>), AnyError> {
         let limit = self.link.options.timeout;
         let channel = self.link.channel().await?;
         // Each time, as it may have been deleted.
         self.topology.declare_exchanges(&channel).await?;
         self.topology.declare_queue(&channel, &self.group, partition).await?;
-        let window = self.shared.window(partition, self.link.options.window);
         within(limit, "set the window", channel.basic_qos(window, BasicQosOptions::default())).await?;
         let (queue, options) = (self.topology.queue(&self.group, partition), BasicConsumeOptions::default());
         let tag = format!("{}-{}", self.member, partition.0).into();
         let consumer = channel.basic_consume(queue, tag, options, FieldTable::default());
-        let consumer = ManuallyDrop::new(within(limit, "consume", consumer).await?);
+        let consumer = within(limit, "consume", consumer).await?;
+        Ok((channel, ManuallyDrop::new(consumer)))
+    }
+
+    /// Consumes until the partition is another member's, the driver stops, or something breaks.
+    async fn consume(&self, partition: Partition, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
+        let window = self.shared.window(partition, self.link.options.window);
+        let begun = self.stopping.run_until_cancelled(self.begin(partition, window)).await;
+        let Some((channel, consumer)) = begun.transpose()? else { return Ok(()) };
         self.shared.open(partition, window);
         worked();
         let (wanted, drain_until) = (self.wanted.subscribe(), None);

@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{driver::Driver, link::Link, shared::Shared, topology::Topology};
 use crate::broker::keyed_queue::Holder;
 
-/// How long closing a stream waits for what it has settled to reach the server.
+/// How long closing waits for what has been settled to reach the server.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The groups that streams of this process belong to.
@@ -132,7 +132,9 @@ impl Groups {
             group.shared.shut();
         }
         self.drivers.close();
-        self.drivers.wait().await;
+        if timeout(CLOSE_TIMEOUT, self.drivers.wait()).await.is_err() {
+            tracing::warn!("RabbitMQ has not answered while groups were closed: what was settled last may come again");
+        }
     }
 }
 

@@ -50,8 +50,13 @@ impl Driver {
 
     /// Takes part until it is to stop, or something breaks.
     async fn take_part(&self, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
-        let channel = self.link.channel().await?;
-        let mut others = self.listen(&channel).await?;
+        let begin = async {
+            let channel = self.link.channel().await?;
+            let others = self.listen(&channel).await?;
+            Ok::<_, AnyError>((channel, others))
+        };
+        let begun = self.stopping.run_until_cancelled(begin).await;
+        let Some((channel, mut others)) = begun.transpose()? else { return Ok(()) };
         let mut beat = interval(BEAT);
         let mut came_back = Instant::now();
         // Set when the own first beat has come back.
@@ -60,9 +65,8 @@ impl Driver {
         loop {
             let changed = tokio::select! {
                 () = self.stopping.cancelled() => {
-                    self.say(&channel, true).await?;
-                    within(self.link.options.timeout, "close", channel.close(200, "OK".into())).await?;
-                    return Ok(());
+                    // Where it cannot be said, they notice.
+                    return self.say(&channel, true).await;
                 }
                 heard = others.next() => {
                     let heard = heard.ok_or("the server has ended the subscription to other members")??;

@@ -99,3 +99,26 @@ fn uri(url: &Url, options: &RabbitMqOptions) -> Option<AMQPUri> {
         query: AMQPQueryString { heartbeat: Some(options.heartbeat), ..AMQPQueryString::default() },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Option<AMQPUri> {
+        uri(&Url::parse(url).expect("a URL"), &RabbitMqOptions::default())
+    }
+
+    #[test]
+    fn urls_are_read_as_they_are_meant() {
+        let full = read("amqps://us%65r:p%40ss@[::1]:7/a%2Fb").expect("a URL of RabbitMQ");
+        assert_eq!((full.authority.host.as_str(), full.authority.port, full.vhost.as_str()), ("::1", 7, "a/b"));
+        let AMQPUserInfo { username, password } = full.authority.userinfo;
+        assert_eq!((username.as_str(), password.as_str()), ("user", "p@ss"));
+        for short in ["amqp://127.0.0.1", "amqp://127.0.0.1/"] {
+            let short = read(short).expect("a URL of RabbitMQ");
+            assert_eq!((short.authority.host.as_str(), short.authority.port), ("127.0.0.1", 5672));
+            assert_eq!((short.vhost.as_str(), short.authority.userinfo.username.as_str()), ("/", "guest"));
+        }
+        assert_eq!(read("amqp:host"), None);
+    }
+}
