@@ -4,7 +4,7 @@ use super::reader::Reader;
 
 /// The database driver's own warnings stay out: what matters of them is logged by whoever used it, with what was being done, and
 /// the rest (`relation "_sqlx_migrations" already exists`) tells an operator nothing.
-const DEFAULT_FILTER: &str = "info,sqlx=error,async_nats=warn";
+const DEFAULT_FILTER: &str = "info,sqlx=error,async_nats=warn,lapin=error,lapin::returned_messages=off";
 
 /// `[log]`: what is logged, to standard error.
 #[derive(Debug, Clone)]

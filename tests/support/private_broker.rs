@@ -17,7 +17,10 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::private_postgres::{as_nobody, free_port, give_to_nobody};
+use super::{
+    private_postgres::{as_nobody, free_port, give_to_nobody},
+    private_rabbitmq,
+};
 
 /// How long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,21 +41,27 @@ wait "$server"
 if [ -e "$dir/abandoned" ]; then rm -rf "$dir"; else kill "$watch"; fi
 "#;
 
-/// A broker that is one process.
+/// A broker that is a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Redis, with every write synced.
     Redis,
     /// NATS with JetStream, with every write synced.
     Nats,
+    /// RabbitMQ.
+    RabbitMq,
 }
 
 impl Kind {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::Redis, Self::Nats, Self::RabbitMq];
+
     /// The name of its adapter.
     pub fn name(self) -> &'static str {
         match self {
             Self::Redis => "redis",
             Self::Nats => "nats",
+            Self::RabbitMq => "rabbitmq",
         }
     }
 
@@ -66,6 +75,9 @@ impl Kind {
                 "NATS is not installed: no `nats-server` in $ACTIVELOG_SERVERS_BIN, in ~/.local/share/activelog/servers/bin, or on the PATH. Get it with \
                  `scripts/servers install nats`"
             }
+            Self::RabbitMq => {
+                "RabbitMQ is not installed: no `rabbitmq-server` in /usr/lib/rabbitmq/bin or on the PATH. Get it with `scripts/servers install rabbitmq`"
+            }
         }
     }
 
@@ -73,6 +85,7 @@ impl Kind {
         match self {
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
+            Self::RabbitMq => "rabbitmq-server",
         }
     }
 
@@ -82,7 +95,8 @@ impl Kind {
         let installed =
             std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers/bin"));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = configured.into_iter().chain(installed).chain(std::env::split_paths(&path));
+        let packaged = (self == Self::RabbitMq).then(|| PathBuf::from(private_rabbitmq::PACKAGED));
+        let folders = configured.into_iter().chain(installed).chain(packaged).chain(std::env::split_paths(&path));
         folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
     }
 
@@ -108,6 +122,7 @@ impl Kind {
                 "no",
             ],
             Self::Nats => vec!["-c", "nats.conf"],
+            Self::RabbitMq => Vec::new(),
         };
         arguments.into_iter().map(str::to_owned).collect()
     }
@@ -126,6 +141,7 @@ impl Kind {
             Self::Nats => {
                 log.rsplit("Starting nats-server").next().is_some_and(|start| start.contains("Server is ready"))
             }
+            Self::RabbitMq => private_rabbitmq::is_ready(connection),
         }
     }
 }
@@ -178,12 +194,28 @@ impl PrivateBroker {
         match self.kind {
             Kind::Redis => format!("redis://127.0.0.1:{}?namespace={namespace}", self.port),
             Kind::Nats => format!("nats://127.0.0.1:{}?namespace={namespace}&durability=power-loss", self.port),
+            Kind::RabbitMq => format!("amqp://127.0.0.1:{}?namespace={namespace}", self.port),
         }
     }
 
     /// Sends the server a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("the server is ours");
+    }
+
+    /// Stops the server, so that it answers nothing while its connections stay open, and waits until every thread of it stands still. SIGCONT lets it go on.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stands = |task: fs::DirEntry| {
+            let status = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let tasks = || fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it is there").flatten();
+        let start = Instant::now();
+        while !tasks().all(stands) {
+            assert!(start.elapsed() < PATIENCE, "{} does not stop", self.kind.program());
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
     }
 
     /// Kills the server with SIGKILL, as a crash would, and waits until it is gone.
@@ -214,8 +246,13 @@ impl PrivateBroker {
     /// Whether the server came up.
     fn launch(&self) -> bool {
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).args(as_nobody()).arg(&self.program);
-        command.args(self.kind.arguments(self.folder.path(), self.port));
+        command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).args(as_nobody());
+        match self.kind {
+            Kind::RabbitMq => {
+                command.arg("sh").args(private_rabbitmq::prepare(self.folder.path(), &self.program, self.port))
+            }
+            kind => command.arg(&self.program).args(kind.arguments(self.folder.path(), self.port)),
+        };
         // A group of its own: Ctrl-C is for the tests, and the server ends when they have ended.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut watcher = command.current_dir(self.folder.path()).spawn().expect("sh is there");

@@ -35,7 +35,9 @@ async fn the_scheme_chooses_the_adapter() {
 #[tokio::test]
 async fn says_which_feature_brings_an_adapter() {
     for (url, feature) in [
+        #[cfg(not(feature = "rabbitmq"))]
         ("amqp://localhost", "rabbitmq"),
+        #[cfg(not(feature = "rabbitmq"))]
         ("amqps://localhost", "rabbitmq"),
         ("kafka://localhost", "kafka"),
         #[cfg(not(feature = "redis"))]

@@ -64,7 +64,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(loaded.config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(loaded.config.storage.database_url.to_string(), "sqlite:./activelog-data/activelog.db");
     assert_eq!(loaded.config.broker.url.expose(), "database:");
-    assert_eq!(loaded.config.log.filter, "info,sqlx=error,async_nats=warn");
+    assert_eq!(loaded.config.log.filter, "info,sqlx=error,async_nats=warn,lapin=error,lapin::returned_messages=off");
     assert!(loaded.origins.iter().all(|value| value.origin == Origin::Default));
 }
 

@@ -12,6 +12,8 @@ pub mod database;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
 
@@ -20,9 +22,9 @@ mod keyed_queue;
 mod partitioned;
 mod registry;
 mod subscription_check;
-#[cfg(any(feature = "redis", feature = "nats"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
 mod waves;
-#[cfg(any(feature = "redis", feature = "nats"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
 mod wire;
 
 pub use registry::{

@@ -109,6 +109,9 @@ const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
     (&["memory"], "memory", Some(&MemoryFactory)),
     (&["database"], "database", Some(&DatabaseFactory)),
     (&["socket"], "socket", None),
+    #[cfg(feature = "rabbitmq")]
+    (&["amqp", "amqps"], "rabbitmq", Some(&super::rabbitmq::RabbitMqFactory)),
+    #[cfg(not(feature = "rabbitmq"))]
     (&["amqp", "amqps"], "rabbitmq", None),
     (&["kafka"], "kafka", None),
     #[cfg(feature = "redis")]

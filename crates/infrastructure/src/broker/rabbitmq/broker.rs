@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use activelog_application::ports::{Broker, BrokerCapabilities, Durability, IdGenerator, OrderingGuarantee};
+use lapin::uri::AMQPUri;
+
+use super::{
+    RabbitMqOptions, RabbitMqPublisher, error::AnyError, group::Groups, link::Link, subscriber::RabbitMqSubscriber,
+    topology::Topology,
+};
+
+/// A broker on RabbitMQ.
+pub struct RabbitMqBroker {
+    broker: Broker,
+}
+
+impl RabbitMqBroker {
+    /// Connects, and makes the exchanges if they are missing. Fails when the server cannot be reached now.
+    pub(super) async fn connect(
+        uri: AMQPUri,
+        options: RabbitMqOptions,
+        ids: Arc<dyn IdGenerator>,
+    ) -> Result<Self, AnyError> {
+        let options = Arc::new(options);
+        let topology = Topology::new(Arc::clone(&options));
+        // Two, as a connection that the server takes no events from takes no acknowledgements from it either.
+        let publishing = Link::open(uri.clone(), Arc::clone(&options), "publishing").await?;
+        let consuming = Link::open(uri, Arc::clone(&options), "consuming").await?;
+        topology.declare_exchanges(&publishing.channel().await?).await?;
+        let groups = Groups::new(consuming, topology.clone(), ids);
+        let broker = Broker {
+            name: "rabbitmq",
+            capabilities: BrokerCapabilities {
+                // Quorum queues confirm what they have synced to disk.
+                durability: Durability::PowerLoss,
+                ordering: OrderingGuarantee::PerKey,
+                replay: false,
+                wildcard: false,
+                max_payload: options.max_payload,
+                native_delay: false,
+                spans_processes: true,
+                delivers_from_journal: false,
+            },
+            publisher: Arc::new(RabbitMqPublisher::new(publishing, topology)),
+            subscriber: Arc::new(RabbitMqSubscriber::new(groups)),
+        };
+        Ok(Self { broker })
+    }
+
+    /// Both ends.
+    pub fn broker(&self) -> Broker {
+        self.broker.clone()
+    }
+}

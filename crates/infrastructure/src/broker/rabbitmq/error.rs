@@ -1,0 +1,51 @@
+use std::{fmt, time::Duration};
+
+use lapin::{ErrorKind, protocol::AMQPErrorKind};
+use tokio::time::timeout;
+
+/// What went wrong with the connection or what stands behind it.
+pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request to the server failed.
+#[derive(Debug)]
+pub(super) struct RequestError {
+    doing: &'static str,
+    /// `None` when the server did not answer in time.
+    driver: Option<lapin::Error>,
+}
+
+impl RequestError {
+    /// Whether the server says that what was asked for is not there.
+    pub(super) fn is_not_found(&self) -> bool {
+        const NOT_FOUND: u16 = 404;
+        self.driver.as_ref().is_some_and(|error| match error.kind() {
+            ErrorKind::ProtocolError(error) => {
+                matches!(error.kind(), AMQPErrorKind::Soft(_)) && error.get_id() == NOT_FOUND
+            }
+            _ => false,
+        })
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.driver {
+            Some(error) => write!(f, "{}: {error}", self.doing),
+            None => write!(f, "{}: RabbitMQ has not answered in time", self.doing),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// Waits for a request for so long and no longer: to a server that has stopped, requests never end.
+pub(super) async fn within<T>(
+    limit: Duration,
+    doing: &'static str,
+    request: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, RequestError> {
+    match timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| RequestError { doing, driver: Some(error) }),
+        Err(_) => Err(RequestError { doing, driver: None }),
+    }
+}

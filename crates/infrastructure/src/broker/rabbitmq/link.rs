@@ -1,0 +1,175 @@
+use std::{sync::Arc, time::Duration};
+
+use activelog_application::ports::BrokerHealth;
+use futures::{StreamExt, stream::BoxStream};
+use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
+use tokio::{sync::watch, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    RabbitMqOptions,
+    error::{AnyError, within},
+    trouble::Troubles,
+};
+
+/// How often a connection is looked at that says nothing.
+const LOOK: Duration = Duration::from_millis(500);
+
+type Current = Option<Arc<Connection>>;
+
+/// A connection that comes back by itself, for ever. Those who use it build what they need on it anew.
+///
+/// Not by the driver's own recovery: after some tries that gives up, and whoever waits for it waits for ever.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) options: Arc<RabbitMqOptions>,
+    pub(super) troubles: Troubles,
+    current: watch::Receiver<Current>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Link {
+    /// Connects. `purpose` is how the server's tools name the connection. Fails when the server cannot be reached now.
+    pub(super) async fn open(
+        uri: AMQPUri,
+        options: Arc<RabbitMqOptions>,
+        purpose: &'static str,
+    ) -> Result<Self, AnyError> {
+        let (troubles, stop, tasks) = (Troubles::default(), CancellationToken::new(), TaskTracker::new());
+        let first = connect(&uri, &options, purpose).await?;
+        let (tell, current) = watch::channel(Some(Arc::clone(&first)));
+        let keeper = Keeper { uri, options: Arc::clone(&options), purpose, troubles: troubles.clone(), tell };
+        let until = stop.clone();
+        tasks.spawn(async move {
+            keeper.keep(first, &until).await;
+        });
+        Ok(Self { options, troubles, current, stop, tasks })
+    }
+
+    /// The connection, once there is one; fails when there is none within a second.
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, AnyError> {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let mut current = self.current.clone();
+        let usable = |current: &Current| current.as_ref().is_some_and(|connection| connection.status().connected());
+        let found = match timeout(PATIENCE, current.wait_for(usable)).await {
+            Ok(Ok(found)) => found.clone(),
+            _ => None,
+        };
+        found.ok_or_else(|| "not connected to RabbitMQ".into())
+    }
+
+    /// A new channel.
+    pub(super) async fn channel(&self) -> Result<Channel, AnyError> {
+        let connection = self.connection().await?;
+        Ok(within(self.options.timeout, "open a channel", connection.create_channel()).await?)
+    }
+
+    /// Whether the server has said that it takes nothing at the moment.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.current.borrow().as_ref().is_some_and(|connection| connection.status().blocked())
+    }
+
+    /// How it is doing.
+    pub(super) fn health(&self) -> BrokerHealth {
+        if self.stop.is_cancelled() {
+            return BrokerHealth::Closed;
+        }
+        if self.is_blocked() {
+            let reason = "RabbitMQ takes nothing at the moment: an alarm for memory or disk";
+            return BrokerHealth::Degraded(reason.to_owned());
+        }
+        if let Some(reason) = self.troubles.reason() {
+            return BrokerHealth::Degraded(reason);
+        }
+        match self.current.borrow().as_ref().is_some_and(|connection| connection.status().connected()) {
+            true => BrokerHealth::Up,
+            false => BrokerHealth::Degraded("not connected to RabbitMQ".to_owned()),
+        }
+    }
+
+    /// Closes it for good.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Keeps a connection.
+struct Keeper {
+    uri: AMQPUri,
+    options: Arc<RabbitMqOptions>,
+    purpose: &'static str,
+    troubles: Troubles,
+    tell: watch::Sender<Current>,
+}
+
+impl Keeper {
+    async fn keep(self, first: Arc<Connection>, stop: &CancellationToken) {
+        let mut connection = first;
+        loop {
+            let reason = tokio::select! {
+                () = stop.cancelled() => break,
+                // Nobody has the link any more.
+                () = self.tell.closed() => break,
+                reason = broken(&connection) => reason,
+            };
+            self.tell.send_replace(None);
+            let Some(next) = stop.run_until_cancelled(self.again(reason)).await else { return };
+            connection = next;
+            self.tell.send_replace(Some(Arc::clone(&connection)));
+        }
+        self.tell.send_replace(None);
+        if let Err(error) = within(self.options.timeout, "close", connection.close(200, "OK".into())).await {
+            tracing::debug!(%error, "the connection was not closed in order");
+        }
+    }
+
+    /// A new connection, sooner or later.
+    async fn again(&self, reason: AnyError) -> Arc<Connection> {
+        let mut trouble = self.troubles.of(format!("connection for {}", self.purpose));
+        let mut pause = trouble.failed(&reason);
+        loop {
+            tokio::time::sleep(pause).await;
+            match connect(&self.uri, &self.options, self.purpose).await {
+                Ok(connection) => {
+                    trouble.worked();
+                    return connection;
+                }
+                Err(error) => pause = trouble.failed(&error),
+            }
+        }
+    }
+}
+
+async fn connect(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str) -> Result<Arc<Connection>, AnyError> {
+    let name = format!("activelog {}: {purpose}", options.namespace);
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let connecting = Connection::connect_uri(uri.clone(), properties);
+    Ok(Arc::new(within(options.timeout, "connect", connecting).await?))
+}
+
+/// Waits until a connection is of no use any more; why.
+async fn broken(connection: &Connection) -> AnyError {
+    let mut events: BoxStream<'static, Event> = connection.events_listener().boxed();
+    let mut ended = false;
+    loop {
+        let status = connection.status();
+        if !status.connected() {
+            return "the connection broke".into();
+        }
+        tokio::select! {
+            event = events.next(), if !ended => match event {
+                Some(Event::Error(error)) if !connection.status().connected() => return Box::new(error),
+                Some(Event::ConnectionBlocked(reason)) => {
+                    tracing::warn!(reason, "RabbitMQ takes nothing until its alarm is over");
+                }
+                Some(Event::ConnectionUnblocked) => tracing::info!("RabbitMQ takes events again"),
+                Some(_) => {}
+                None => ended = true,
+            },
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
