@@ -5,7 +5,7 @@
 
 #[path = "conformance/fixtures.rs"]
 mod fixtures;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "nats"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "nats", feature = "kafka"))]
 mod support;
 
 use std::{process::ExitCode, sync::Arc};
@@ -29,6 +29,8 @@ const ADAPTERS: &[(&str, Start)] = &[
     ("redis", || Box::pin(fixtures::by_url(support::Kind::Redis))),
     #[cfg(feature = "nats")]
     ("nats", || Box::pin(fixtures::by_url(support::Kind::Nats))),
+    #[cfg(feature = "kafka")]
+    ("kafka", || Box::pin(fixtures::by_url(support::Kind::Kafka))),
 ];
 
 fn main() -> ExitCode {
@@ -53,8 +55,10 @@ fn is_left_out(name: &str) -> bool {
     if name.ends_with("postgres") && !support::require_servers() {
         return support::postgres().is_none();
     }
-    #[cfg(any(feature = "redis", feature = "nats"))]
-    if let Some(kind) = [support::Kind::Redis, support::Kind::Nats].into_iter().find(|kind| kind.name() == name) {
+    #[cfg(any(feature = "redis", feature = "nats", feature = "kafka"))]
+    if let Some(kind) =
+        [support::Kind::Redis, support::Kind::Nats, support::Kind::Kafka].into_iter().find(|kind| kind.name() == name)
+    {
         return !support::require_servers() && support::broker(kind).is_none();
     }
     // Without the features there is nothing that needs a server.

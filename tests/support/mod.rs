@@ -6,6 +6,7 @@
 )]
 
 pub mod private_broker;
+pub mod private_kafka;
 pub mod private_postgres;
 
 use std::{
@@ -55,9 +56,11 @@ pub fn fresh_database() -> Option<String> {
 pub fn broker(kind: Kind) -> Option<&'static PrivateBroker> {
     static REDIS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
     static NATS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
+    static KAFKA: OnceLock<Option<PrivateBroker>> = OnceLock::new();
     let server = match kind {
         Kind::Redis => &REDIS,
         Kind::Nats => &NATS,
+        Kind::Kafka => &KAFKA,
     };
     let server = server.get_or_init(|| PrivateBroker::start(kind)).as_ref();
     if server.is_none() {

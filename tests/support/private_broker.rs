@@ -17,7 +17,10 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::private_postgres::{as_nobody, free_port, give_to_nobody};
+use super::{
+    private_kafka,
+    private_postgres::{as_nobody, free_port, give_to_nobody},
+};
 
 /// How long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +48,8 @@ pub enum Kind {
     Redis,
     /// NATS with JetStream, with every write synced.
     Nats,
+    /// Apache Kafka: one node that is broker and controller.
+    Kafka,
 }
 
 impl Kind {
@@ -53,6 +58,7 @@ impl Kind {
         match self {
             Self::Redis => "redis",
             Self::Nats => "nats",
+            Self::Kafka => "kafka",
         }
     }
 
@@ -66,6 +72,10 @@ impl Kind {
                 "NATS is not installed: no `nats-server` in $ACTIVELOG_SERVERS_BIN, in ~/.local/share/activelog/servers/bin, or on the PATH. Get it with \
                  `scripts/servers install nats`"
             }
+            Self::Kafka => {
+                "Kafka is not installed: no jars in $ACTIVELOG_SERVERS/kafka or ~/.local/share/activelog/servers/kafka, or no `java` on the PATH. Get it with \
+                 `scripts/install-kafka`"
+            }
         }
     }
 
@@ -73,11 +83,15 @@ impl Kind {
         match self {
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
+            Self::Kafka => "java",
         }
     }
 
     /// Where its program is.
     pub fn find(self) -> Option<PathBuf> {
+        if self == Self::Kafka && private_kafka::jars().is_none() {
+            return None;
+        }
         let configured = std::env::var_os("ACTIVELOG_SERVERS_BIN").map(PathBuf::from);
         let installed =
             std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers/bin"));
@@ -108,6 +122,7 @@ impl Kind {
                 "no",
             ],
             Self::Nats => vec!["-c", "nats.conf"],
+            Self::Kafka => return private_kafka::arguments(),
         };
         arguments.into_iter().map(str::to_owned).collect()
     }
@@ -122,6 +137,7 @@ impl Kind {
                 connection.write_all(b"PING\r\n").and_then(|()| connection.read_exact(&mut answer)).is_ok()
                     && &answer == b"+PONG"
             }
+            Self::Kafka => private_kafka::answers(&mut connection),
             // Of this start: the log is kept from one to the next.
             Self::Nats => {
                 log.rsplit("Starting nats-server").next().is_some_and(|start| start.contains("Server is ready"))
@@ -161,6 +177,9 @@ impl PrivateBroker {
                 );
                 fs::write(folder.join("nats.conf"), text).expect("a configuration");
             }
+            if kind == Kind::Kafka {
+                private_kafka::prepare(&server.program, server.folder.path(), server.port);
+            }
             if server.launch() {
                 return Some(server);
             }
@@ -178,6 +197,7 @@ impl PrivateBroker {
         match self.kind {
             Kind::Redis => format!("redis://127.0.0.1:{}?namespace={namespace}", self.port),
             Kind::Nats => format!("nats://127.0.0.1:{}?namespace={namespace}&durability=power-loss", self.port),
+            Kind::Kafka => format!("kafka://127.0.0.1:{}?namespace={namespace}", self.port),
         }
     }
 

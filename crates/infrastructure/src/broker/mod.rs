@@ -9,6 +9,8 @@
 //! 3. Add a fixture and its line to `tests/conformance.rs`: the suite says what is still wrong.
 
 pub mod database;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;

@@ -104,6 +104,9 @@ const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
     (&["database"], "database", Some(&DatabaseFactory)),
     (&["socket"], "socket", None),
     (&["amqp", "amqps"], "rabbitmq", None),
+    #[cfg(feature = "kafka")]
+    (&["kafka"], "kafka", Some(&super::kafka::KafkaFactory)),
+    #[cfg(not(feature = "kafka"))]
     (&["kafka"], "kafka", None),
     #[cfg(feature = "redis")]
     (&["redis", "rediss"], "redis", Some(&super::redis::RedisFactory)),
