@@ -1,8 +1,15 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult},
     types::RDKafkaErrorCode as Code,
 };
@@ -11,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     config::SESSION,
     error::{is_missing, storage_error},
+    member_context::{MemberContext, Told},
     session::Session,
 };
 use crate::broker::partitioned::Progress;
@@ -27,20 +35,53 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// The pause while the group deals with members that come or go.
 const REBALANCING: Duration = Duration::from_millis(50);
 
-/// How long the answer to a commit is waited for.
-const PATIENCE: Duration = Duration::from_secs(15);
-
 /// A commit under way.
 pub(super) struct Flight {
     sent: Instant,
     progress: Vec<Progress>,
 }
 
+/// Commits on a thread of its own and waits for the answers, one at a time: the driver tells nobody the answer to a commit that is not waited for.
+pub(super) struct Committer {
+    lists: Option<Sender<TopicPartitionList>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    pub(super) fn start(consumer: &Arc<BaseConsumer<MemberContext>>) -> Self {
+        let (lists, given) = channel::<TopicPartitionList>();
+        let consumer = Arc::clone(consumer);
+        let work = move || {
+            for list in given {
+                let failed = consumer.commit(&list, CommitMode::Sync).err();
+                consumer.context().tell(Told::Committed(failed));
+            }
+        };
+        // Without a thread the first commit fails, and another session is tried.
+        let thread = std::thread::Builder::new().name("kafka-commit".to_owned()).spawn(work).ok();
+        Self { lists: Some(lists), thread }
+    }
+
+    /// Whether it will be committed.
+    fn commit(&self, list: TopicPartitionList) -> bool {
+        self.lists.as_ref().is_some_and(|lists| lists.send(list).is_ok())
+    }
+
+    /// Waits for the commit under way.
+    pub(super) fn end(&mut self) {
+        self.lists = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell.
+            let _ended = thread.join();
+        }
+    }
+}
+
 impl Session<'_> {
     /// Writes the positions that have moved, and from time to time those that have not.
     pub(super) fn commit_if_due(&mut self) {
         let now = Instant::now();
-        if now < self.commit_at || self.flight.as_ref().is_some_and(|flight| flight.sent.elapsed() < PATIENCE) {
+        if now < self.commit_at || self.flight.is_some() {
             return;
         }
         let mut progress = self.assignment.progress();
@@ -53,19 +94,25 @@ impl Session<'_> {
         if progress.is_empty() {
             return;
         }
-        match self.commit(&progress) {
-            Ok(()) => self.flight = Some(Flight { sent: now, progress }),
+        match self.offsets(&progress) {
+            Ok(list) => {
+                let given = self.committer.commit(list);
+                if !given {
+                    self.useless.get_or_insert_with(|| "there is no thread to commit".to_owned());
+                }
+                self.flight = given.then_some(Flight { sent: now, progress });
+            }
             Err(error) => self.commit_failed(error),
         }
     }
 
-    fn commit(&self, progress: &[Progress]) -> KafkaResult<()> {
+    fn offsets(&self, progress: &[Progress]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(progress.len());
         for one in progress {
             let offset = Offset::Offset(i64::try_from(one.position).unwrap_or(i64::MAX));
             list.add_partition_offset(&self.topic, i32::from(one.partition().0), offset)?;
         }
-        self.consumer.commit(&list, CommitMode::Async)
+        Ok(list)
     }
 
     /// A commit has been answered.

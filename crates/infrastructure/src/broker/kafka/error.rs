@@ -43,3 +43,8 @@ pub(super) fn is_fatal(error: &KafkaError) -> bool {
 pub(super) fn is_missing(code: Code) -> bool {
     matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
 }
+
+/// Whether a partition is between two leaders, or has none yet.
+pub(super) fn is_settling(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable))
+}

@@ -21,7 +21,13 @@ use super::{
 };
 
 /// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a group's coordinator may be missing: it moves, and begins when there is the first group.
+const COORDINATOR: Duration = Duration::from_secs(8);
+
+/// The pause before it is asked for again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the first events that a group has not taken are looked for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -86,7 +92,7 @@ impl Groups {
         })
     }
 
-    fn with_view<T>(&self, group: &str, act: impl FnOnce(&View) -> KafkaResult<T>) -> KafkaResult<T> {
+    fn with_view<T>(&self, group: &str, act: impl Fn(&View) -> KafkaResult<T>) -> KafkaResult<T> {
         let known = self.views.lock().unwrap_or_else(PoisonError::into_inner).get(group).cloned();
         let view = match known {
             Some(view) => view,
@@ -100,7 +106,13 @@ impl Groups {
         // One at a time: looking for the age assigns partitions.
         let view = view.lock().unwrap_or_else(PoisonError::into_inner);
         while view.poll(Duration::ZERO).is_some() {}
-        act(&view)
+        let deadline = Instant::now() + COORDINATOR;
+        loop {
+            match act(&view) {
+                Err(error) if is_moving(&error) && Instant::now() < deadline => std::thread::park_timeout(PAUSE),
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Lets go of its clients.
@@ -108,6 +120,12 @@ impl Groups {
         let views = std::mem::take(&mut *self.views.lock().unwrap_or_else(PoisonError::into_inner));
         drop(views);
     }
+}
+
+/// Whether the group's coordinator is not there at the moment.
+fn is_moving(error: &KafkaError) -> bool {
+    let moving = [Code::NotCoordinator, Code::CoordinatorNotAvailable, Code::CoordinatorLoadInProgress];
+    error.rdkafka_error_code().is_some_and(|code| moving.contains(&code) || code == Code::WaitingForCoordinator)
 }
 
 /// Where a group stands in the partitions, as far as it does.

@@ -12,12 +12,12 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
     statistics::Statistics,
-    types::{RDKafkaErrorCode, RDKafkaRespErr},
+    types::RDKafkaRespErr,
 };
 
 use super::context::LogContext;
 
-/// What the driver has told a member while it was polled.
+/// What a member has been told since it last listened.
 #[derive(Debug)]
 pub(super) enum Told {
     /// These partitions are the member's now; it has to accept them.
@@ -28,7 +28,7 @@ pub(super) enum Told {
     Committed(Option<KafkaError>),
 }
 
-/// Keeps what the driver tells, to be dealt with between two polls: giving partitions up takes longer than a callback should.
+/// Keeps what is told, to be dealt with between two polls: giving partitions up takes longer than a callback should.
 #[derive(Debug, Default)]
 pub(super) struct MemberContext {
     told: Mutex<VecDeque<Told>>,
@@ -46,7 +46,8 @@ impl MemberContext {
         self.closing.store(true, Ordering::Release);
     }
 
-    fn tell(&self, told: Told) {
+    /// Adds something.
+    pub(super) fn tell(&self, told: Told) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push_back(told);
     }
 }
@@ -73,15 +74,6 @@ impl ConsumerContext for MemberContext {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.tell(Told::Assigned(partitions)),
             _ => self.tell(Told::Revoked(partitions)),
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let failed = offsets.elements().iter().find_map(|element| match element.error() {
-            Err(KafkaError::OffsetFetch(code)) => Some(KafkaError::ConsumerCommit(code)),
-            _ => None,
-        });
-        let nothing = KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset);
-        self.tell(Told::Committed(result.err().or(failed).filter(|error| *error != nothing)));
     }
 }
 

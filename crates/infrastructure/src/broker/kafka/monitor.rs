@@ -15,7 +15,13 @@ use rdkafka::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{config::Settings, context::LogContext, error::is_missing, off_thread::OffThread, topic};
+use super::{
+    config::Settings,
+    context::LogContext,
+    error::{is_missing, is_settling},
+    off_thread::OffThread,
+    topic,
+};
 
 /// How often the brokers are asked how they are.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -65,6 +71,7 @@ impl Monitor {
                 Ok(true) => break,
                 // A topic that was just made has no leaders yet.
                 Ok(false) if Instant::now() < deadline => tokio::time::sleep(PAUSE / 4).await,
+                Err(error) if is_settling(&error) && Instant::now() < deadline => tokio::time::sleep(PAUSE / 4).await,
                 Ok(false) => return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use activelog_application::ports::{Partition, SettleError};
 use rdkafka::{
@@ -9,7 +9,7 @@ use rdkafka::{
 use tokio::time::Instant;
 
 use super::{
-    commits::Flight,
+    commits::{Committer, Flight},
     error::storage_error,
     member::Member,
     member_context::{MemberContext, Told, accept, give_up},
@@ -33,7 +33,8 @@ pub(super) struct Session<'a> {
     pub(super) member: &'a Member,
     pub(super) assignment: &'a Assignment,
     pub(super) topic: String,
-    pub(super) consumer: BaseConsumer<MemberContext>,
+    pub(super) consumer: Arc<BaseConsumer<MemberContext>>,
+    pub(super) committer: Committer,
     /// Assigned, and not accepted yet.
     pub(super) coming: Option<Vec<i32>>,
     /// When accepting them is tried.
@@ -59,11 +60,12 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(member: &'a Member, consumer: BaseConsumer<MemberContext>, stuck: u32) -> Self {
-        let now = Instant::now();
+        let (now, consumer) = (Instant::now(), Arc::new(consumer));
         Self {
             member,
             assignment: &member.assignment,
             topic: member.settings.topic(),
+            committer: Committer::start(&consumer),
             consumer,
             coming: None,
             accept_at: now,
@@ -103,7 +105,7 @@ impl<'a> Session<'a> {
 
     /// Deals with what the driver has told.
     pub(super) fn listen(&mut self) {
-        let context = std::sync::Arc::clone(self.consumer.context());
+        let context = Arc::clone(self.consumer.context());
         while let Some(told) = context.next() {
             match told {
                 Told::Assigned(partitions) => {
@@ -158,7 +160,7 @@ impl<'a> Session<'a> {
     }
 
     /// Leaves the group as it is.
-    pub(super) fn abandon(self) {
+    pub(super) fn abandon(mut self) {
         self.consumer.context().close();
         let told = match (&self.coming, &self.leaving) {
             (Some(coming), _) => accept(&self.consumer, &self.list(coming)),
@@ -168,6 +170,8 @@ impl<'a> Session<'a> {
         if let Err(error) = told {
             tracing::debug!(%error, "while leaving the group");
         }
+        // It must not be the last to hold the consumer, which waits for the group when it is dropped.
+        self.committer.end();
         drop(self.consumer);
     }
 
