@@ -105,13 +105,17 @@ impl<K: Send + Sync + 'static> BrokerFixture for Database<K> {
 /// A broker on a server, in a namespace of its own.
 #[cfg(any(feature = "redis", feature = "nats", feature = "kafka"))]
 pub(crate) async fn by_url(kind: crate::support::Kind) -> Option<Arc<dyn BrokerFixture>> {
-    Some(Arc::new(ByUrl { name: kind.name(), url: crate::support::fresh_namespace(kind)? }))
+    // A JVM that has just begun shares the processors with many cases, and every event of a key waits for the one before it.
+    let patience = if kind == crate::support::Kind::Kafka { 20 } else { 10 };
+    let (url, patience) = (crate::support::fresh_namespace(kind)?, std::time::Duration::from_secs(patience));
+    Some(Arc::new(ByUrl { name: kind.name(), url, patience }))
 }
 
 #[cfg(any(feature = "redis", feature = "nats", feature = "kafka"))]
 struct ByUrl {
     name: &'static str,
     url: String,
+    patience: std::time::Duration,
 }
 
 #[cfg(any(feature = "redis", feature = "nats", feature = "kafka"))]
@@ -119,6 +123,10 @@ struct ByUrl {
 impl BrokerFixture for ByUrl {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn patience(&self) -> std::time::Duration {
+        self.patience
     }
 
     #[expect(clippy::expect_used, reason = "a fixture that cannot connect fails its test")]

@@ -120,6 +120,7 @@ impl Session<'_> {
         let Some(flight) = self.flight.take() else { return };
         match failed {
             None => {
+                self.refused = None;
                 self.assignment.persisted(&flight.progress);
                 self.confirmed = flight.sent;
                 self.assignment.lease_until(flight.sent + LEASE);
@@ -133,6 +134,7 @@ impl Session<'_> {
 
     fn commit_failed(&mut self, error: KafkaError) {
         let code = error.rdkafka_error_code();
+        self.refused = Some(error.clone());
         let rebalancing = matches!(
             code,
             Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId | Code::AssignmentLost)

@@ -46,5 +46,16 @@ pub(super) fn is_missing(code: Code) -> bool {
 
 /// Whether a partition is between two leaders, or has none yet.
 pub(super) fn is_settling(error: &KafkaError) -> bool {
-    matches!(error.rdkafka_error_code(), Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable))
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownLeaderEpoch
+                | Code::FencedLeaderEpoch
+                | Code::OffsetNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownTopicId
+        )
+    )
 }

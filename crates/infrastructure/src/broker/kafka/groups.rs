@@ -16,6 +16,7 @@ use rdkafka::{
 use super::{
     config::Settings,
     context::LogContext,
+    error::is_settling,
     monitor::{Monitor, Offsets},
     off_thread::OffThread,
 };
@@ -109,7 +110,9 @@ impl Groups {
         let deadline = Instant::now() + COORDINATOR;
         loop {
             match act(&view) {
-                Err(error) if is_moving(&error) && Instant::now() < deadline => std::thread::park_timeout(PAUSE),
+                Err(error) if (is_moving(&error) || is_settling(&error)) && Instant::now() < deadline => {
+                    std::thread::park_timeout(PAUSE)
+                }
                 outcome => return outcome,
             }
         }

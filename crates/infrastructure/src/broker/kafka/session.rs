@@ -4,7 +4,7 @@ use activelog_application::ports::{Partition, SettleError};
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult},
 };
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::broker::partitioned::{Assignment, Outage};
 
 /// How long closing tries to write the last positions.
-const LAST_COMMIT: Duration = Duration::from_secs(4);
+const LAST_COMMIT: Duration = Duration::from_secs(6);
 
 /// Why a session has ended.
 pub(super) enum End {
@@ -43,6 +43,8 @@ pub(super) struct Session<'a> {
     pub(super) leaving: Option<Vec<i32>>,
     pub(super) flight: Option<Flight>,
     pub(super) commit_at: Instant,
+    /// Why the last commit was refused, unless another has worked since.
+    pub(super) refused: Option<KafkaError>,
     /// When the group has last confirmed that this is a member.
     pub(super) confirmed: Instant,
     /// Since when it waits to be admitted to the group.
@@ -72,6 +74,7 @@ impl<'a> Session<'a> {
             leaving: None,
             flight: None,
             commit_at: now,
+            refused: None,
             confirmed: now,
             waiting: Some(now),
             next: HashMap::new(),
@@ -150,7 +153,8 @@ impl<'a> Session<'a> {
                 self.commit_if_due();
             }
             if Instant::now() >= deadline {
-                break Err(SettleError("the last positions could not be written in time".into()));
+                let why = self.refused.take().map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+                break Err(SettleError(format!("the last positions could not be written in time: {why}").into()));
             }
             // What still comes is the next owner's.
             drop(self.consumer.poll(Duration::from_millis(10)));
@@ -176,7 +180,7 @@ impl<'a> Session<'a> {
     }
 
     /// What the driver told that may mean that this does not work.
-    pub(super) fn reading_failed(&mut self, error: rdkafka::error::KafkaError) {
+    pub(super) fn reading_failed(&mut self, error: KafkaError) {
         let _pause = self.reading.failed(&storage_error("read events", error));
     }
 }

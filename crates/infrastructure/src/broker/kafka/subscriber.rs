@@ -15,7 +15,7 @@ use crate::broker::{
 };
 
 /// How long a stream may take to close.
-const CLOSE: Duration = Duration::from_secs(8);
+const CLOSE: Duration = Duration::from_secs(9);
 
 /// How long looking at a group may take.
 const LOOK: Duration = Duration::from_secs(12);
