@@ -22,7 +22,8 @@ impl KafkaBroker {
         let settings = Settings::new(servers, options);
         let monitor = Monitor::start(&settings).await?;
         let facts = topic::facts(&settings).await;
-        let publisher = KafkaPublisher::new(settings.clone(), facts.max_payload, monitor.clone())?;
+        let settings = settings.max_payload(facts.max_payload);
+        let publisher = KafkaPublisher::new(settings.clone(), monitor.clone())?;
         let broker = Broker {
             name: "kafka",
             capabilities: BrokerCapabilities {

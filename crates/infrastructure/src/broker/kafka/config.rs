@@ -22,6 +22,13 @@ impl Settings {
         Self { servers, options }
     }
 
+    /// With another bound on the payload: the topic's own. Batches are bounded by it too, as the broker bounds them.
+    #[must_use]
+    pub(super) fn max_payload(mut self, most: usize) -> Self {
+        self.options.max_payload = most;
+        self
+    }
+
     /// The topic of the events.
     pub(super) fn topic(&self) -> String {
         format!("{}.events", self.options.namespace)

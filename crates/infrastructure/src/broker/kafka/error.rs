@@ -7,20 +7,12 @@ pub(super) fn publish_error(error: KafkaError) -> PublishError {
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => PublishErrorKind::TooLarge,
         // The record itself is refused.
         Some(Code::InvalidRecord | Code::InvalidTimestamp) => PublishErrorKind::Rejected,
-        // Not sent at all, or refused before it was stored: every event meets the same until it is mended.
+        // Not sent at all: every event meets the same until it is mended. Anything else may be said of a second try, when the first has been stored.
         Some(
             Code::QueueFull
             | Code::PurgeQueue
-            | Code::UnknownTopic
-            | Code::UnknownPartition
-            | Code::UnknownTopicOrPartition
             | Code::TopicAuthorizationFailed
             | Code::ClusterAuthorizationFailed
-            | Code::NotEnoughReplicas
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition
-            | Code::AllBrokersDown
-            | Code::Resolve
             | Code::Authentication
             | Code::SaslAuthenticationFailed,
         ) => PublishErrorKind::Unavailable,

@@ -134,7 +134,9 @@ fn is_moving(error: &KafkaError) -> bool {
 /// Where a group stands in the partitions, as far as it does.
 fn committed(view: &View, topic: &str, partitions: &Offsets) -> KafkaResult<Offsets> {
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
-    partitions.keys().for_each(|partition| drop(asked.add_partition(topic, *partition)));
+    for partition in partitions.keys() {
+        asked.add_partition(topic, *partition);
+    }
     let mut positions = Offsets::new();
     for element in view.committed_offsets(asked, TIMEOUT)?.elements() {
         element.error()?;

@@ -33,7 +33,6 @@ const FULL: Duration = Duration::from_millis(2);
 pub struct KafkaPublisher {
     settings: Settings,
     topic: String,
-    max_payload: usize,
     monitor: Monitor,
     producers: Arc<Producers>,
     /// Calls under way; closed with the publisher.
@@ -41,10 +40,10 @@ pub struct KafkaPublisher {
 }
 
 impl KafkaPublisher {
-    pub(super) fn new(settings: Settings, max_payload: usize, monitor: Monitor) -> Result<Self, KafkaError> {
+    pub(super) fn new(settings: Settings, monitor: Monitor) -> Result<Self, KafkaError> {
         let producers = Arc::new(Producers::new(settings.clone())?);
         let topic = settings.topic();
-        Ok(Self { settings, topic, max_payload, monitor, producers, calls: TaskTracker::new() })
+        Ok(Self { settings, topic, monitor, producers, calls: TaskTracker::new() })
     }
 
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
@@ -131,7 +130,7 @@ impl EventPublisher for KafkaPublisher {
         if self.calls.is_closed() {
             return events.iter().map(|_| Err(closed())).collect();
         }
-        let mut waves = Waves::new(events, WAVE, |event| too_large(event, self.max_payload));
+        let mut waves = Waves::new(events, WAVE, |event| too_large(event, self.settings.options.max_payload));
         while let Some(wave) = waves.next() {
             waves.settle(self.publish_wave(&wave).await);
         }

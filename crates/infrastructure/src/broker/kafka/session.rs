@@ -129,7 +129,9 @@ impl<'a> Session<'a> {
     /// Partitions as the driver lists them.
     pub(super) fn list(&self, partitions: &[i32]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
-        partitions.iter().for_each(|partition| drop(list.add_partition(&self.topic, *partition)));
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
         list
     }
 

@@ -88,7 +88,7 @@ fn read(settings: &Settings, config: &ConfigResource) -> TopicFacts {
     let value = |name: &str| config.get(name).and_then(|entry| entry.value.as_deref());
     let number = |name: &str| value(name).and_then(|value| value.parse::<u64>().ok());
     let largest = number("max.message.bytes").and_then(|most| usize::try_from(most).ok());
-    let fits = largest.map_or(settings.options.max_payload, |most| most.saturating_sub(ENVELOPE));
+    let fits = largest.map_or(settings.options.max_payload, |most| most.saturating_sub(ENVELOPE).max(most / 2));
     if fits < settings.options.max_payload {
         tracing::warn!(topic, max_payload = fits, "the topic's max.message.bytes bounds the payload");
     }
