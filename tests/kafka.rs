@@ -1,6 +1,6 @@
 //! Kafka through what a server may do to it: it is killed and started again, it freezes, and its topic is deleted.
 #![cfg(feature = "kafka")]
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by these")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 
