@@ -5,7 +5,7 @@
 
 #[path = "conformance/fixtures.rs"]
 mod fixtures;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod support;
 
 use std::{process::ExitCode, sync::Arc};
@@ -31,6 +31,8 @@ const ADAPTERS: &[(&str, Start)] = &[
     ("nats", || Box::pin(fixtures::by_url(support::Kind::Nats))),
     #[cfg(feature = "rabbitmq")]
     ("rabbitmq", || Box::pin(fixtures::by_url(support::Kind::RabbitMq))),
+    #[cfg(feature = "kafka")]
+    ("kafka", || Box::pin(fixtures::by_url(support::Kind::Kafka))),
 ];
 
 fn main() -> ExitCode {
@@ -55,7 +57,7 @@ fn is_left_out(name: &str) -> bool {
     if name.ends_with("postgres") && !support::require_servers() {
         return support::postgres().is_none();
     }
-    #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+    #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
     if let Some(kind) = support::Kind::ALL.into_iter().find(|kind| kind.name() == name) {
         return !support::require_servers() && support::broker(kind).is_none();
     }

@@ -103,18 +103,18 @@ impl<K: Send + Sync + 'static> BrokerFixture for Database<K> {
 }
 
 /// A broker on a server, in a namespace of its own.
-#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 pub(crate) async fn by_url(kind: crate::support::Kind) -> Option<Arc<dyn BrokerFixture>> {
     Some(Arc::new(ByUrl { name: kind.name(), url: crate::support::fresh_namespace(kind)? }))
 }
 
-#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 struct ByUrl {
     name: &'static str,
     url: String,
 }
 
-#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 #[async_trait]
 impl BrokerFixture for ByUrl {
     fn name(&self) -> &str {

@@ -6,6 +6,7 @@
 )]
 
 pub mod private_broker;
+pub mod private_kafka;
 pub mod private_postgres;
 mod private_rabbitmq;
 
@@ -57,10 +58,12 @@ pub fn broker(kind: Kind) -> Option<&'static PrivateBroker> {
     static REDIS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
     static NATS: OnceLock<Option<PrivateBroker>> = OnceLock::new();
     static RABBITMQ: OnceLock<Option<PrivateBroker>> = OnceLock::new();
+    static KAFKA: OnceLock<Option<PrivateBroker>> = OnceLock::new();
     let server = match kind {
         Kind::Redis => &REDIS,
         Kind::Nats => &NATS,
         Kind::RabbitMq => &RABBITMQ,
+        Kind::Kafka => &KAFKA,
     };
     let server = server.get_or_init(|| PrivateBroker::start(kind)).as_ref();
     if server.is_none() {

@@ -18,6 +18,7 @@ use nix::{
 use tempfile::TempDir;
 
 use super::{
+    private_kafka,
     private_postgres::{as_nobody, free_port, give_to_nobody},
     private_rabbitmq,
 };
@@ -50,11 +51,13 @@ pub enum Kind {
     Nats,
     /// RabbitMQ.
     RabbitMq,
+    /// Apache Kafka: one node that is broker and controller.
+    Kafka,
 }
 
 impl Kind {
     /// Every one of them.
-    pub const ALL: [Self; 3] = [Self::Redis, Self::Nats, Self::RabbitMq];
+    pub const ALL: [Self; 4] = [Self::Redis, Self::Nats, Self::RabbitMq, Self::Kafka];
 
     /// The name of its adapter.
     pub fn name(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Kind {
             Self::Redis => "redis",
             Self::Nats => "nats",
             Self::RabbitMq => "rabbitmq",
+            Self::Kafka => "kafka",
         }
     }
 
@@ -78,6 +82,10 @@ impl Kind {
             Self::RabbitMq => {
                 "RabbitMQ is not installed: no `rabbitmq-server` in /usr/lib/rabbitmq/bin or on the PATH. Get it with `scripts/servers install rabbitmq`"
             }
+            Self::Kafka => {
+                "Kafka is not installed: no jars in $ACTIVELOG_SERVERS/kafka or ~/.local/share/activelog/servers/kafka, or no `java` on the PATH. Get it with \
+                 `scripts/install-kafka`"
+            }
         }
     }
 
@@ -86,11 +94,15 @@ impl Kind {
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
             Self::RabbitMq => "rabbitmq-server",
+            Self::Kafka => "java",
         }
     }
 
     /// Where its program is.
     pub fn find(self) -> Option<PathBuf> {
+        if self == Self::Kafka && private_kafka::jars().is_none() {
+            return None;
+        }
         let configured = std::env::var_os("ACTIVELOG_SERVERS_BIN").map(PathBuf::from);
         let installed =
             std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers/bin"));
@@ -123,6 +135,7 @@ impl Kind {
             ],
             Self::Nats => vec!["-c", "nats.conf"],
             Self::RabbitMq => Vec::new(),
+            Self::Kafka => return private_kafka::arguments(),
         };
         arguments.into_iter().map(str::to_owned).collect()
     }
@@ -137,6 +150,7 @@ impl Kind {
                 connection.write_all(b"PING\r\n").and_then(|()| connection.read_exact(&mut answer)).is_ok()
                     && &answer == b"+PONG"
             }
+            Self::Kafka => private_kafka::answers(&mut connection),
             // Of this start: the log is kept from one to the next.
             Self::Nats => {
                 log.rsplit("Starting nats-server").next().is_some_and(|start| start.contains("Server is ready"))
@@ -177,6 +191,9 @@ impl PrivateBroker {
                 );
                 fs::write(folder.join("nats.conf"), text).expect("a configuration");
             }
+            if kind == Kind::Kafka {
+                private_kafka::prepare(&server.program, server.folder.path(), server.port);
+            }
             if server.launch() {
                 return Some(server);
             }
@@ -195,6 +212,7 @@ impl PrivateBroker {
             Kind::Redis => format!("redis://127.0.0.1:{}?namespace={namespace}", self.port),
             Kind::Nats => format!("nats://127.0.0.1:{}?namespace={namespace}&durability=power-loss", self.port),
             Kind::RabbitMq => format!("amqp://127.0.0.1:{}?namespace={namespace}", self.port),
+            Kind::Kafka => format!("kafka://127.0.0.1:{}?namespace={namespace}", self.port),
         }
     }
 

@@ -71,7 +71,7 @@ impl Pair {
         let address = format!("127.0.0.1:{}", self.server.port());
         Ok(match self.kind {
             Kind::Redis => Arc::new(redis::BareRedis::connect(&address, namespace).await?),
-            Kind::RabbitMq => anyhow::bail!("RabbitMQ is not measured yet"),
+            Kind::RabbitMq | Kind::Kafka => anyhow::bail!("{} is not measured yet", self.kind.name()),
             Kind::Nats => Arc::new(nats::BareNats::connect(&address, namespace).await?),
         })
     }

@@ -39,6 +39,7 @@ async fn says_which_feature_brings_an_adapter() {
         ("amqp://localhost", "rabbitmq"),
         #[cfg(not(feature = "rabbitmq"))]
         ("amqps://localhost", "rabbitmq"),
+        #[cfg(not(feature = "kafka"))]
         ("kafka://localhost", "kafka"),
         #[cfg(not(feature = "redis"))]
         ("redis://localhost", "redis"),

@@ -9,6 +9,8 @@
 //! 3. Add a fixture and its line to `tests/conformance.rs`: the suite says what is still wrong.
 
 pub mod database;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
@@ -22,9 +24,9 @@ mod keyed_queue;
 mod partitioned;
 mod registry;
 mod subscription_check;
-#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod waves;
-#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq"))]
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod wire;
 
 pub use registry::{

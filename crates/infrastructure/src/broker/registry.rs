@@ -113,6 +113,9 @@ const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
     (&["amqp", "amqps"], "rabbitmq", Some(&super::rabbitmq::RabbitMqFactory)),
     #[cfg(not(feature = "rabbitmq"))]
     (&["amqp", "amqps"], "rabbitmq", None),
+    #[cfg(feature = "kafka")]
+    (&["kafka"], "kafka", Some(&super::kafka::KafkaFactory)),
+    #[cfg(not(feature = "kafka"))]
     (&["kafka"], "kafka", None),
     #[cfg(feature = "redis")]
     (&["redis", "rediss"], "redis", Some(&super::redis::RedisFactory)),

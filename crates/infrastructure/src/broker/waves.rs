@@ -21,7 +21,7 @@ pub(super) struct Waves<'a> {
 
 impl<'a> Waves<'a> {
     /// Waves of at most `most` events with at most one event of each key, for a broker that may refuse one and take the next.
-    #[cfg(any(test, feature = "nats", feature = "rabbitmq"))]
+    #[cfg(any(test, feature = "nats", feature = "rabbitmq", feature = "kafka"))]
     pub(super) fn of_distinct_keys(
         events: &'a [EventEnvelope],
         most: usize,

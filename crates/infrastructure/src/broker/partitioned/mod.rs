@@ -13,9 +13,13 @@
 //! - A member that dies is followed after [`LogOptions::lease_ttl`] and one heartbeat more.
 //! - What fails is logged once, shown in `health` and tried again for ever.
 //! - Events no pattern of the stream matches count as acknowledged: members of a group ask for the same patterns.
+//! - Where the broker has consumer groups of its own that keep a partition at one member, `Assignment` takes the place of leases, reader and writer: the adapter says
+//!   what is assigned and what has come, and writes the positions.
 //! - Memory per stream is bounded by the prefetch, read-ahead of as much again (64 to 1,024 events), and
 //!   [`LogOptions::read_ahead_bytes`]. Events that wait for a delay of `nack` count.
 
+#[cfg(feature = "kafka")]
+mod assignment;
 mod backoff;
 mod driver;
 mod group_log;
@@ -28,5 +32,11 @@ mod state;
 mod stream;
 mod subscriber;
 
+#[cfg(feature = "kafka")]
+pub(in crate::broker) use assignment::{Assignment, Room};
 pub(in crate::broker) use group_log::{GroupLog, LogEntry, LogOptions, PartitionLog};
+#[cfg(feature = "kafka")]
+pub(in crate::broker) use outage::{Outage, Outages};
+#[cfg(feature = "kafka")]
+pub(in crate::broker) use state::Progress;
 pub(in crate::broker) use subscriber::LogSubscriber;

@@ -10,13 +10,13 @@ use super::backoff::Backoff;
 
 /// What is failing at the moment: one entry for each loop that cannot do its work.
 #[derive(Debug, Default)]
-pub(super) struct Outages {
+pub(in crate::broker) struct Outages {
     open: Mutex<BTreeMap<(String, &'static str), String>>,
 }
 
 impl Outages {
     /// What is failing, for people; `None` when nothing is.
-    pub(super) fn reason(&self) -> Option<String> {
+    pub(in crate::broker) fn reason(&self) -> Option<String> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().next().map(|((group, activity), error)| format!("group {group}: {activity}: {error}"))
     }
@@ -24,7 +24,7 @@ impl Outages {
 
 /// The outages of one loop: told once when one begins and once when it ends, with growing delays in between.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(in crate::broker) struct Outage {
     all: Arc<Outages>,
     group: String,
     member: String,
@@ -35,13 +35,13 @@ pub(super) struct Outage {
 
 impl Outage {
     /// For what `member` of `group` does: "renewing leases".
-    pub(super) fn new(all: &Arc<Outages>, group: &str, member: &str, activity: &'static str) -> Self {
+    pub(in crate::broker) fn new(all: &Arc<Outages>, group: &str, member: &str, activity: &'static str) -> Self {
         let (all, group, member) = (Arc::clone(all), group.to_owned(), member.to_owned());
         Self { all, group, member, activity, failing: false, backoff: Backoff::default() }
     }
 
     /// It has failed. How long to wait before the next try.
-    pub(super) fn failed(&mut self, error: &StorageError) -> Duration {
+    pub(in crate::broker) fn failed(&mut self, error: &StorageError) -> Duration {
         if !self.failing {
             self.failing = true;
             tracing::warn!(
@@ -58,7 +58,7 @@ impl Outage {
     }
 
     /// It has worked.
-    pub(super) fn worked(&mut self) {
+    pub(in crate::broker) fn worked(&mut self) {
         if self.failing {
             self.end();
             tracing::info!(

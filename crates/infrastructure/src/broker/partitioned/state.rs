@@ -35,11 +35,11 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 pub(super) struct State {
-    partitions: BTreeMap<Partition, OwnedPartition>,
+    pub(super) partitions: BTreeMap<Partition, OwnedPartition>,
     /// Deliveries the consumer has not settled, also those of partitions that are gone.
-    unsettled: usize,
+    pub(super) unsettled: usize,
     /// Until when the leases are ours for certain.
-    leased_until: Instant,
+    pub(super) leased_until: Instant,
     generations: u64,
     /// Where the next batch and the next page begin, so that no partition starves.
     turn: Partition,
@@ -98,10 +98,10 @@ pub(super) enum Reading {
 
 /// A position to be written.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(in crate::broker) struct Progress {
     pub(super) lease: Lease,
     pub(super) generation: u64,
-    pub(super) position: u64,
+    pub(in crate::broker) position: u64,
 }
 
 impl Shared {
@@ -159,11 +159,11 @@ impl Shared {
     }
 
     /// How many events may be held: the prefetch and what is read ahead of it.
-    fn held_max(&self) -> usize {
+    pub(super) fn held_max(&self) -> usize {
         self.subscription.prefetch.saturating_add(self.read_ahead())
     }
 
-    fn read_ahead(&self) -> usize {
+    pub(super) fn read_ahead(&self) -> usize {
         self.subscription.prefetch.clamp(64, 1_024)
     }
 
@@ -273,8 +273,9 @@ impl State {
         let room = prefetch.saturating_sub(self.unsettled);
         let mut batch = Vec::new();
         let first = self.turn;
-        self.turn = Partition((first.0 + 1) % PARTITIONS);
-        let order = (first.0..PARTITIONS).chain(0..first.0).map(Partition);
+        let order: Vec<Partition> =
+            self.partitions.range(first..).chain(self.partitions.range(..first)).map(|(id, _)| *id).collect();
+        self.turn = order.get(1).copied().unwrap_or(first);
         for partition in order {
             let Some(owned) = self.partitions.get_mut(&partition) else { continue };
             while batch.len() < room {
@@ -317,9 +318,14 @@ impl State {
     pub(super) fn own(&mut self, leases: Vec<Lease>, positions: &JournalCursor) {
         for lease in leases {
             let position = positions.0.get(usize::from(lease.partition.0)).copied().unwrap_or(0);
-            self.generations += 1;
-            self.partitions.insert(lease.partition, OwnedPartition::new(lease, self.generations, position));
+            self.own_at(lease, position);
         }
+    }
+
+    /// Starts with a partition at a position.
+    pub(super) fn own_at(&mut self, lease: Lease, position: u64) {
+        self.generations += 1;
+        self.partitions.insert(lease.partition, OwnedPartition::new(lease, self.generations, position));
     }
 
     /// Marks what is more than a fair share to be given back. When the first of them has to be, whatever is unsettled.

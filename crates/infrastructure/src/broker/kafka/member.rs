@@ -1,0 +1,83 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use activelog_application::ports::SettleError;
+use rdkafka::{
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult},
+};
+
+use super::{
+    config::Settings,
+    error::storage_error,
+    member_context::MemberContext,
+    monitor::Monitor,
+    session::{End, Session},
+};
+use crate::broker::partitioned::{Assignment, Outage, Outages};
+
+/// One stream's member of a group, which works on a thread of its own until the stream is closed.
+pub(super) struct Member {
+    pub(super) settings: Settings,
+    pub(super) monitor: Monitor,
+    pub(super) assignment: Assignment,
+    pub(super) outages: Arc<Outages>,
+    pub(super) group: String,
+    pub(super) name: String,
+}
+
+impl Member {
+    pub(super) fn outage(&self, activity: &'static str) -> Outage {
+        Outage::new(&self.outages, &self.group, &self.name, activity)
+    }
+
+    /// Works until the stream is closed; then writes the last positions and leaves the group.
+    pub(super) fn run(&self) -> Result<(), SettleError> {
+        let mut outage = self.outage("joining the group");
+        // How often in a row nothing came although there was something: each time it is waited for longer.
+        let mut stuck = 0;
+        while !self.assignment.is_stopped() {
+            let reason = match self.join() {
+                Ok(consumer) => {
+                    let mut session = Session::new(self, consumer, stuck);
+                    match session.follow() {
+                        End::Stopped => return session.leave(),
+                        End::Useless(reason) => {
+                            stuck = session.stuck();
+                            self.assignment.forget_all();
+                            session.abandon();
+                            reason
+                        }
+                    }
+                }
+                Err(error) => storage_error("join the group", error).to_string(),
+            };
+            tracing::warn!(group = self.group, member = self.name, reason, "joining the group anew");
+            let pause = outage.failed(&storage_error("join the group", KafkaError::Subscription(reason)));
+            self.wait(pause);
+            outage.worked();
+        }
+        Ok(())
+    }
+
+    fn join(&self) -> KafkaResult<BaseConsumer<MemberContext>> {
+        let config = self.settings.member(&self.group);
+        let consumer = BaseConsumer::from_config_and_context(&config, MemberContext::default())?;
+        consumer.subscribe(&[&self.settings.topic()])?;
+        Ok(consumer)
+    }
+
+    fn wait(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while !self.assignment.is_stopped() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(left.min(Duration::from_millis(50)));
+        }
+    }
+}

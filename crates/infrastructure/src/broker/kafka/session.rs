@@ -1,0 +1,193 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use activelog_application::ports::{Partition, SettleError};
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult},
+};
+use tokio::time::Instant;
+
+use super::{
+    commits::{Committer, Flight},
+    error::storage_error,
+    member::Member,
+    member_context::{MemberContext, Told, accept, give_up},
+    watch::Watch,
+};
+use crate::broker::partitioned::{Assignment, Outage};
+
+/// How long closing tries to write the last positions.
+const LAST_COMMIT: Duration = Duration::from_secs(6);
+
+/// Why a session has ended.
+pub(super) enum End {
+    /// The stream has been closed.
+    Stopped,
+    /// It does not work, and another is to be tried.
+    Useless(String),
+}
+
+/// A member's time with one consumer of the driver.
+pub(super) struct Session<'a> {
+    pub(super) member: &'a Member,
+    pub(super) assignment: &'a Assignment,
+    pub(super) topic: String,
+    pub(super) consumer: Arc<BaseConsumer<MemberContext>>,
+    pub(super) committer: Committer,
+    /// Assigned, and not accepted yet.
+    pub(super) coming: Option<Vec<i32>>,
+    /// When accepting them is tried.
+    pub(super) accept_at: Instant,
+    /// Revoked, and not given up yet.
+    pub(super) leaving: Option<Vec<i32>>,
+    pub(super) flight: Option<Flight>,
+    pub(super) commit_at: Instant,
+    /// Why the last commit was refused, unless another has worked since.
+    pub(super) refused: Option<KafkaError>,
+    /// When the group has last confirmed that this is a member.
+    pub(super) confirmed: Instant,
+    /// Since when it waits to be admitted to the group.
+    pub(super) waiting: Option<Instant>,
+    /// The offset after the last that has come of each partition.
+    pub(super) next: HashMap<i32, i64>,
+    pub(super) full_since: Option<Instant>,
+    pub(super) paused: bool,
+    pub(super) useless: Option<String>,
+    pub(super) watch: Watch,
+    pub(super) committing: Outage,
+    pub(super) reading: Outage,
+    pub(super) waiting_outage: Outage,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(member: &'a Member, consumer: BaseConsumer<MemberContext>, stuck: u32) -> Self {
+        let (now, consumer) = (Instant::now(), Arc::new(consumer));
+        Self {
+            member,
+            assignment: &member.assignment,
+            topic: member.settings.topic(),
+            committer: Committer::start(&consumer),
+            consumer,
+            coming: None,
+            accept_at: now,
+            leaving: None,
+            flight: None,
+            commit_at: now,
+            refused: None,
+            confirmed: now,
+            waiting: Some(now),
+            next: HashMap::new(),
+            full_since: None,
+            paused: false,
+            useless: None,
+            watch: Watch::new(stuck),
+            committing: member.outage("writing positions"),
+            reading: member.outage("reading events"),
+            waiting_outage: member.outage("waiting for the group"),
+        }
+    }
+
+    /// Works until the stream is closed, or this is of no use any more.
+    pub(super) fn follow(&mut self) -> End {
+        loop {
+            if self.assignment.is_stopped() {
+                return End::Stopped;
+            }
+            self.listen();
+            self.accept_coming();
+            self.give_up_leaving();
+            self.commit_if_due();
+            self.take_in();
+            self.look_around();
+            if let Some(reason) = self.useless.take() {
+                return End::Useless(reason);
+            }
+        }
+    }
+
+    /// Deals with what the driver has told.
+    pub(super) fn listen(&mut self) {
+        let context = Arc::clone(self.consumer.context());
+        while let Some(told) = context.next() {
+            match told {
+                Told::Assigned(partitions) => {
+                    self.coming = Some(partitions);
+                    self.accept_at = Instant::now();
+                }
+                Told::Revoked(partitions) => self.revoked(partitions),
+                Told::Committed(failed) => self.committed(failed),
+            }
+        }
+    }
+
+    /// How often in a row nothing has come although there was something.
+    pub(super) fn stuck(&self) -> u32 {
+        self.watch.stuck()
+    }
+
+    /// Partitions as the driver lists them.
+    pub(super) fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        list
+    }
+
+    /// The driver must be told; where that fails nothing helps but to begin anew.
+    pub(super) fn must(&mut self, done: KafkaResult<()>) {
+        if let Err(error) = done {
+            self.useless.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    /// Writes the last positions and leaves the group.
+    pub(super) fn leave(mut self) -> Result<(), SettleError> {
+        self.assignment.shut();
+        let deadline = Instant::now() + LAST_COMMIT;
+        let written = loop {
+            self.listen();
+            if self.flight.is_none() {
+                if self.assignment.progress().is_empty() {
+                    break Ok(());
+                }
+                self.commit_if_due();
+            }
+            if Instant::now() >= deadline {
+                let why = self.refused.take().map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+                break Err(SettleError(format!("the last positions could not be written in time: {why}").into()));
+            }
+            // What still comes is the next owner's.
+            drop(self.consumer.poll(Duration::from_millis(10)));
+        };
+        self.abandon();
+        written
+    }
+
+    /// Leaves the group as it is.
+    pub(super) fn abandon(mut self) {
+        self.consumer.context().close();
+        let told = match (&self.coming, &self.leaving) {
+            (Some(coming), _) => accept(&self.consumer, &self.list(coming)),
+            (None, Some(leaving)) => give_up(&self.consumer, &self.list(leaving)),
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = told {
+            tracing::debug!(%error, "while leaving the group");
+        }
+        // It must not be the last to hold the consumer, which waits for the group when it is dropped.
+        self.committer.end();
+        drop(self.consumer);
+    }
+
+    /// What the driver told that may mean that this does not work.
+    pub(super) fn reading_failed(&mut self, error: KafkaError) {
+        let _pause = self.reading.failed(&storage_error("read events", error));
+    }
+}
+
+/// A partition of the driver as the state names it.
+pub(super) fn partition(id: i32) -> Partition {
+    Partition(u16::try_from(id).unwrap_or(u16::MAX))
+}

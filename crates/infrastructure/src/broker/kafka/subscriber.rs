@@ -1,0 +1,137 @@
+use std::{sync::Arc, time::Duration};
+
+use activelog_application::ports::{
+    BrokerHealth, DeliveryStream, EventSubscriber, IdGenerator, Lag, SettleError, SubscribeError, Subscription,
+};
+use async_trait::async_trait;
+use rdkafka::error::{KafkaError, KafkaResult};
+use tokio::{sync::oneshot, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{config::Settings, groups::Groups, member::Member, monitor::Monitor};
+use crate::broker::{
+    partitioned::{Assignment, Outages},
+    subscription_check::check,
+};
+
+/// How long a stream may take to close.
+const CLOSE: Duration = Duration::from_secs(9);
+
+/// How long looking at a group may take.
+const LOOK: Duration = Duration::from_secs(12);
+
+/// About how many bytes of events a stream holds before it takes in no more.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Takes events out of the topic.
+pub(super) struct KafkaSubscriber {
+    settings: Settings,
+    monitor: Monitor,
+    groups: Arc<Groups>,
+    ids: Arc<dyn IdGenerator>,
+    outages: Arc<Outages>,
+    stop: CancellationToken,
+    members: TaskTracker,
+}
+
+impl KafkaSubscriber {
+    pub(super) fn new(settings: Settings, monitor: Monitor, ids: Arc<dyn IdGenerator>) -> Self {
+        let groups = Arc::new(Groups::new(settings.clone(), monitor.clone()));
+        let (outages, stop, members) = (Arc::default(), CancellationToken::new(), TaskTracker::new());
+        Self { settings, monitor, groups, ids, outages, stop, members }
+    }
+
+    /// Has `look` look at groups, on a thread that may wait.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Groups) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T, SubscribeError> {
+        let groups = Arc::clone(&self.groups);
+        let looked = timeout(LOOK, tokio::task::spawn_blocking(move || look(&groups))).await;
+        match looked {
+            Ok(Ok(outcome)) => outcome.map_err(|error| SubscribeError::Unavailable(Box::new(error))),
+            Ok(Err(_)) => Err(SubscribeError::Unavailable(Box::new(KafkaError::Canceled))),
+            Err(elapsed) => Err(SubscribeError::Unavailable(Box::new(elapsed))),
+        }
+    }
+
+    /// Starts the member's thread; what comes of it.
+    fn start(&self, member: Member) -> Result<oneshot::Receiver<Result<(), SettleError>>, SubscribeError> {
+        let (ended, end) = oneshot::channel();
+        let work = move || {
+            let outcome = member.run();
+            // Nobody listens any more if closing has taken too long.
+            let _late = ended.send(outcome);
+        };
+        let thread = std::thread::Builder::new().name("kafka-member".to_owned()).spawn(work);
+        thread.map(|_| end).map_err(|error| SubscribeError::Unavailable(Box::new(error)))
+    }
+}
+
+/// Waits until a member has ended, or has had its time since the stream was closed.
+async fn drive(assignment: Assignment, mut end: oneshot::Receiver<Result<(), SettleError>>) -> Result<(), SettleError> {
+    let lost = || SettleError("the thread of the stream has ended".into());
+    let stopped = assignment.stopped();
+    let ended = tokio::select! {
+        ended = &mut end => Some(ended),
+        () = stopped => None,
+    };
+    // The subscriber may have been closed, not the stream; or the member has come to grief.
+    assignment.shut();
+    match ended {
+        Some(ended) => ended.unwrap_or_else(|_| Err(lost())),
+        None => match timeout(CLOSE, end).await {
+            Ok(ended) => ended.unwrap_or_else(|_| Err(lost())),
+            Err(elapsed) => Err(SettleError(Box::new(elapsed))),
+        },
+    }
+}
+
+#[async_trait]
+impl EventSubscriber for KafkaSubscriber {
+    async fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn DeliveryStream>, SubscribeError> {
+        check(subscription)?;
+        // Held until the member runs, so that `close` cannot overlook it.
+        let _joining = self.members.token();
+        if self.stop.is_cancelled() {
+            return Err(SubscribeError::Closed);
+        }
+        let (group, start) = (subscription.group.clone(), subscription.start);
+        self.look(move |groups| groups.begin(&group, start)).await?;
+        let assignment = Assignment::new(subscription.clone(), self.stop.child_token(), BYTES_MAX);
+        let end = self.start(Member {
+            settings: self.settings.clone(),
+            monitor: self.monitor.clone(),
+            assignment: assignment.clone(),
+            outages: Arc::clone(&self.outages),
+            group: subscription.group.clone(),
+            name: self.ids.next_id().to_string(),
+        })?;
+        let driver = self.members.spawn(drive(assignment.clone(), end));
+        Ok(assignment.stream(driver))
+    }
+
+    fn health(&self) -> BrokerHealth {
+        if self.stop.is_cancelled() {
+            return BrokerHealth::Closed;
+        }
+        match self.monitor.health() {
+            BrokerHealth::Up => self.outages.reason().map_or(BrokerHealth::Up, BrokerHealth::Degraded),
+            other => other,
+        }
+    }
+
+    /// Counts what the group has not been moved past yet, also events no pattern matches.
+    async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
+        let group = group.to_owned();
+        self.look(move |groups| groups.lag(&group)).await.map(Some)
+    }
+
+    async fn close(&self) -> Result<(), SubscribeError> {
+        self.stop.cancel();
+        self.members.close();
+        self.members.wait().await;
+        self.groups.close();
+        Ok(())
+    }
+}

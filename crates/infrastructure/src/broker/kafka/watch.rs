@@ -1,0 +1,111 @@
+use std::{collections::HashMap, time::Duration};
+
+use activelog_application::ports::{Partition, StorageError, StorageErrorKind};
+use rdkafka::consumer::Consumer;
+
+use super::{
+    monitor::Offsets,
+    session::{Session, partition},
+};
+
+/// How long waiting for the group is no matter to speak of: members may have partitions to drain first.
+const ADMISSION: Duration = Duration::from_secs(14);
+
+/// How long a member waits for the group before it tries anew, though the brokers are well.
+const ADMISSION_MAX: Duration = Duration::from_secs(45);
+
+/// How long a membership goes unconfirmed before the member tries anew, though the brokers are well.
+const CONFIRMATION: Duration = Duration::from_secs(15);
+
+/// How many looks in a row may find events that do not come, at first.
+const LOOKS: u32 = 4;
+
+/// What was seen of the partitions at the last look.
+#[derive(Debug)]
+pub(super) struct Watch {
+    looks: u64,
+    /// By partition: where reading stood, and where the log ended.
+    before: HashMap<u16, (u64, u64)>,
+    silent: u32,
+    stuck: u32,
+}
+
+impl Watch {
+    pub(super) fn new(stuck: u32) -> Self {
+        Self { looks: 0, before: HashMap::new(), silent: 0, stuck }
+    }
+
+    pub(super) fn stuck(&self) -> u32 {
+        self.stuck
+    }
+}
+
+impl Session<'_> {
+    /// Notices what the driver does not tell: that it is not admitted, not confirmed, that nothing comes, or that the log is another.
+    pub(super) fn look_around(&mut self) {
+        let (looks, ends) = self.member.monitor.ends();
+        if let Some(since) = self.waiting.filter(|since| since.elapsed() > ADMISSION) {
+            let reason = format!("for {} s", since.elapsed().as_secs());
+            let error =
+                StorageError::new(StorageErrorKind::Unavailable, "the group has not admitted this member", reason);
+            let _pause = self.waiting_outage.failed(&error);
+            if since.elapsed() > ADMISSION_MAX && self.member.monitor.well_for() > ADMISSION {
+                self.useless.get_or_insert_with(|| "the group does not admit this member".to_owned());
+            }
+        }
+        if looks == self.watch.looks {
+            return;
+        }
+        self.watch.looks = looks;
+        let owned = self.assignment.read_to();
+        if let Some((code, reason)) = self.consumer.client().fatal_error() {
+            self.useless.get_or_insert_with(|| format!("{code}: {reason}"));
+        }
+        let unconfirmed = !owned.is_empty() && self.confirmed.elapsed() > CONFIRMATION;
+        if unconfirmed && self.member.monitor.well_for() > CONFIRMATION {
+            self.useless.get_or_insert_with(|| "the group does not confirm this member".to_owned());
+        }
+        self.look_at_partitions(&owned, &ends);
+    }
+
+    fn look_at_partitions(&mut self, owned: &[(Partition, u64)], ends: &Offsets) {
+        let mut silent = false;
+        let before = std::mem::take(&mut self.watch.before);
+        for (id, read_to) in owned {
+            let Some(end) = ends.get(&i32::from(id.0)).and_then(|end| u64::try_from(*end).ok()) else { continue };
+            if let Some((read_before, end_before)) = before.get(&id.0) {
+                // Read before this look began: a log that ends there now has been deleted meanwhile.
+                if end < *read_before && read_before == read_to {
+                    self.begin_anew(i32::from(id.0));
+                    continue;
+                }
+                if read_before != read_to {
+                    self.watch.stuck = 0;
+                }
+                silent |= read_before == read_to && read_to < end_before && self.full_since.is_none() && !self.paused;
+            }
+            self.watch.before.insert(id.0, (*read_to, end));
+        }
+        if !silent {
+            self.watch.silent = 0;
+            return;
+        }
+        self.watch.silent += 1;
+        if self.watch.silent > LOOKS << self.watch.stuck.min(8) {
+            self.watch.stuck += 1;
+            self.useless.get_or_insert_with(|| "events are there and do not come".to_owned());
+        }
+    }
+
+    /// The driver begins at the first offset by itself.
+    fn begin_anew(&mut self, id: i32) {
+        let topic = &self.topic;
+        tracing::warn!(
+            topic,
+            partition = id,
+            "the log ends before what was read of it: it was deleted; beginning anew"
+        );
+        self.next.insert(id, 0);
+        self.assignment.own(&[(partition(id), 0)]);
+    }
+}
