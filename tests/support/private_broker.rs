@@ -83,7 +83,7 @@ impl Kind {
                 "RabbitMQ is not installed: no `rabbitmq-server` in /usr/lib/rabbitmq/bin or on the PATH. Get it with `scripts/servers install rabbitmq`"
             }
             Self::Kafka => {
-                "Kafka is not installed: no jars in $ACTIVELOG_SERVERS/kafka or ~/.local/share/activelog/servers/kafka, or no `java` on the PATH. Get it with \
+                "Kafka is not installed: no jars in $ACTIVELOG_SERVERS_HOME/kafka or ~/.local/share/activelog/servers/kafka, or no `java` on the PATH. Get it with \
                  `scripts/install-kafka`"
             }
         }

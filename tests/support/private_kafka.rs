@@ -31,7 +31,7 @@ const JVM: [&str; 6] = [
 
 /// The newest version that `scripts/install-kafka` has put on this machine.
 pub fn jars() -> Option<PathBuf> {
-    let configured = std::env::var_os("ACTIVELOG_SERVERS").map(PathBuf::from);
+    let configured = std::env::var_os("ACTIVELOG_SERVERS_HOME").map(PathBuf::from);
     let installed = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers"));
     let versions = fs::read_dir(configured.or_else(installed)?.join("kafka")).ok()?;
     let name = |folder: &PathBuf| folder.file_name().map(|name| name.to_string_lossy().into_owned());
