@@ -1,5 +1,8 @@
 //! Broker adapters. `memory` and `database` are always there; [`BrokerRegistry`] chooses one by URL.
 //!
+//! What adapters share: `wire` (events as CloudEvents in headers), `waves` (one unacknowledged event of a key at a time), and `partitioned` (consumer groups on
+//! anything that is read by position, with leases and positions behind ports).
+//!
 //! # Adding a broker
 //!
 //! 1. Write a module here that implements [`EventPublisher`](activelog_application::ports::EventPublisher) and
