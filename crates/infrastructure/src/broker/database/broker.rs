@@ -29,7 +29,7 @@ impl Default for DatabaseOptions {
     /// Leases of 3 s (a dead member is followed within 4 s), 10 s to drain, 5 s to close, a poll each 200 ms, 16 MiB of data in
     /// one event and 16 MiB read ahead.
     fn default() -> Self {
-        let LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes } = LogOptions::default();
+        let LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes, .. } = LogOptions::default();
         Self { lease_ttl, drain_timeout, close_timeout, poll, max_payload: 16 << 20, read_ahead_bytes }
     }
 }
@@ -53,7 +53,8 @@ impl DatabaseBroker {
         options: DatabaseOptions,
     ) -> Self {
         let DatabaseOptions { lease_ttl, drain_timeout, close_timeout, poll, max_payload, read_ahead_bytes } = options;
-        let options = LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes };
+        let options =
+            LogOptions { lease_ttl, drain_timeout, close_timeout, poll, read_ahead_bytes, ..LogOptions::default() };
         let log = Arc::new(JournalLog(Arc::clone(&journal)));
         let groups = Arc::new(GroupLog::new(log, positions, leases, signal, ids, options));
         Self { journal, groups, max_payload }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, OrderingGuarantee, Signal};
 
@@ -10,6 +10,9 @@ use super::{
     positions::NatsPositions,
 };
 use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
+
+/// Each position is a message, which the server syncs by itself: a few dozen a second are enough.
+const POSITION_PAUSE: Duration = Duration::from_millis(100);
 
 /// A broker on NATS JetStream.
 pub struct NatsBroker {
@@ -31,7 +34,7 @@ impl NatsBroker {
             Arc::new(NatsLeaseStore::new(connection.clone())),
             Signal::new(),
             ids,
-            LogOptions::default(),
+            LogOptions { position_pause: POSITION_PAUSE, ..LogOptions::default() },
         );
         let broker = Broker {
             name: "nats",

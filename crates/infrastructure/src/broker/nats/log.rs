@@ -1,6 +1,8 @@
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    future::poll_fn,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -11,8 +13,9 @@ use async_nats::jetstream::{
     stream::Stream,
 };
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt, future::try_join_all};
+use futures::{StreamExt, future::try_join_all};
 use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
 
 use super::{
     connection::{AnyError, Connection},
@@ -20,7 +23,7 @@ use super::{
     headers,
 };
 use crate::{
-    broker::partitioned::{LogEntry, PartitionLog},
+    broker::partitioned::{LogEntry, Page, PartitionLog},
     clock::SystemClock,
 };
 
@@ -39,8 +42,8 @@ const AHEAD: usize = 256;
 /// The stream, read by position: its sequence numbers. Those of a partition have gaps.
 pub(super) struct NatsLog {
     connection: Connection,
-    /// Readers that nobody uses at the moment, by where they stand.
-    readers: Mutex<HashMap<(Partition, u64), Vec<Reader>>>,
+    /// Readers that nobody uses at the moment, by where they stand, and since when.
+    idle: Mutex<HashMap<(Partition, u64), (Reader, Instant)>>,
 }
 
 /// A consumer of one partition.
@@ -50,9 +53,17 @@ struct Reader {
     sent: u64,
 }
 
+/// Readers in use, each with its page and where it stands. They go back where others find them, unless reading has failed: then the next read begins anew where its
+/// page says.
+struct InUse<'a> {
+    log: &'a NatsLog,
+    readers: Vec<(Page, u64, Reader)>,
+    failed: bool,
+}
+
 impl NatsLog {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, readers: Mutex::default() }
+        Self { connection, idle: Mutex::default() }
     }
 
     async fn stream(&self) -> Result<Stream, StorageError> {
@@ -72,24 +83,81 @@ impl NatsLog {
         }
     }
 
-    async fn open(&self, partition: Partition, after: u64) -> Result<Reader, StorageError> {
-        let failed = |error: AnyError| unavailable("read events", error);
-        let consumer: PullConsumer =
-            self.stream().await?.create_consumer(self.config(partition, after)).await.map_err(|e| failed(e.into()))?;
+    async fn open(&self, stream: &Stream, page: Page) -> Result<(Page, u64, Reader), AnyError> {
+        let consumer: PullConsumer = stream.create_consumer(self.config(page.partition, page.after)).await?;
         let messages =
             consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(self.connection.ahead_bytes());
-        let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await;
-        Ok(Reader { messages: messages.map_err(|e| failed(e.into()))?, sent: 0 })
+        let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await?;
+        Ok((page, page.after, Reader { messages, sent: 0 }))
     }
 
-    fn take(&self, partition: Partition, after: u64) -> Option<Reader> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(partition, after))?.pop()
+    /// A reader for each of these pages.
+    async fn readers(&self, pages: &[Page]) -> Result<InUse<'_>, StorageError> {
+        let (mut missing, mut readers) = (Vec::new(), Vec::with_capacity(pages.len()));
+        {
+            let mut idle = self.idle();
+            for page in pages {
+                match idle.remove(&(page.partition, page.after)) {
+                    Some((reader, _)) => readers.push((*page, page.after, reader)),
+                    None => missing.push(*page),
+                }
+            }
+        }
+        let mut in_use = InUse { log: self, readers, failed: false };
+        if !missing.is_empty() {
+            let stream = self.stream().await?;
+            let opened = missing.into_iter().map(|page| self.open(&stream, page));
+            let opened = try_join_all(opened).await.map_err(|error| unavailable("read events", error))?;
+            in_use.readers.extend(opened);
+        }
+        Ok(in_use)
     }
 
-    fn keep(&self, partition: Partition, after: u64, reader: Reader) {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.retain(|_, readers| !readers.is_empty());
-        readers.entry((partition, after)).or_default().push(reader);
+    fn idle(&self) -> MutexGuard<'_, HashMap<(Partition, u64), (Reader, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InUse<'_> {
+    /// What has come of all pages, as soon as anything has.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<(Page, Vec<LogEntry>)>, AnyError>> {
+        let mut read = Vec::new();
+        for (page, position, reader) in &mut self.readers {
+            let mut entries = Vec::new();
+            while entries.len() < usize::try_from(page.limit).unwrap_or(usize::MAX) {
+                let Poll::Ready(message) = reader.messages.poll_next_unpin(context) else { break };
+                let entry = message.ok_or("the server has ended the reader").map_err(AnyError::from);
+                let entry = entry.and_then(|message| reader.entry(message?));
+                match entry {
+                    Ok(entry) => {
+                        *position = entry.position;
+                        entries.push(entry);
+                    }
+                    Err(error) => {
+                        self.failed = true;
+                        return Poll::Ready(Err(error));
+                    }
+                }
+            }
+            if !entries.is_empty() {
+                read.push((*page, entries));
+            }
+        }
+        if read.is_empty() { Poll::Pending } else { Poll::Ready(Ok(read)) }
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        if self.failed {
+            return;
+        }
+        let (now, mut idle) = (Instant::now(), self.log.idle());
+        // The server has ended these, or is about to.
+        idle.retain(|_, (_, since)| now.duration_since(*since) < INACTIVE);
+        for (page, position, reader) in self.readers.drain(..) {
+            idle.insert((page.partition, position), (reader, now));
+        }
     }
 }
 
@@ -98,24 +166,6 @@ fn instant(time: async_nats::datetime::DateTime) -> Timestamp {
 }
 
 impl Reader {
-    /// Up to `limit` messages: waits for the first, and takes those that are there.
-    async fn read(&mut self, limit: usize) -> Result<Vec<LogEntry>, AnyError> {
-        let mut entries = Vec::new();
-        let Ok(first) = tokio::time::timeout(WAIT, self.messages.next()).await else { return Ok(entries) };
-        let mut next = first;
-        loop {
-            let message = next.ok_or("the server has ended the reader")??;
-            entries.push(self.entry(message)?);
-            if entries.len() >= limit {
-                return Ok(entries);
-            }
-            match self.messages.next().now_or_never() {
-                Some(following) => next = following,
-                None => return Ok(entries),
-            }
-        }
-    }
-
     fn entry(&mut self, message: Message) -> Result<LogEntry, AnyError> {
         let info = message.info()?;
         self.sent += 1;
@@ -138,16 +188,13 @@ impl PartitionLog for NatsLog {
         true
     }
 
-    async fn read(&self, partition: Partition, position: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
-        let mut reader = match self.take(partition, position) {
-            Some(reader) => reader,
-            None => self.open(partition, position).await?,
-        };
-        // Dropped together with the call, or after an error: the next begins where this one stood.
-        let entries = reader.read(usize::try_from(limit).unwrap_or(usize::MAX)).await;
-        let entries = entries.map_err(|error| unavailable("read events", error))?;
-        self.keep(partition, entries.last().map_or(position, |entry| entry.position), reader);
-        Ok(entries)
+    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError> {
+        let mut readers = self.readers(pages).await?;
+        // Whatever a poll finds it answers at once: a call that is dropped while it waits has taken nothing.
+        match timeout(WAIT, poll_fn(|context| readers.poll(context))).await {
+            Ok(read) => read.map_err(|error| unavailable("read events", error)),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {

@@ -18,16 +18,26 @@ pub(in crate::broker) struct LogEntry {
     pub(in crate::broker) event: Option<EventEnvelope>,
 }
 
+/// What is to be read of a partition: up to `limit` entries after a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::broker) struct Page {
+    pub(in crate::broker) partition: Partition,
+    pub(super) generation: u64,
+    pub(in crate::broker) after: u64,
+    pub(in crate::broker) limit: u32,
+}
+
 /// A log of events in partitions, which is read by position. Positions ascend and may have gaps.
 #[async_trait]
 pub(in crate::broker) trait PartitionLog: Send + Sync + 'static {
-    /// Whether `read` waits some seconds for the first entry. Otherwise it answers what is there, and is asked when the heads have moved.
+    /// Whether `read` waits some seconds for the first entry of any of its pages, and so may be asked all the time. Otherwise it answers what is there, and is asked
+    /// for a page when its head has moved.
     fn waits(&self) -> bool {
         false
     }
 
-    /// Up to `limit` entries of a partition after `position`, ascending.
-    async fn read(&self, partition: Partition, position: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError>;
+    /// The entries of these pages, ascending in each; pages without any may be left out. A call that is dropped has taken nothing away.
+    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError>;
 
     /// The last position of every partition.
     async fn heads(&self) -> Result<JournalCursor, StorageError>;
@@ -51,18 +61,22 @@ pub(in crate::broker) struct LogOptions {
     pub(in crate::broker) close_timeout: Duration,
     /// How often the log is looked at when its signal is silent.
     pub(in crate::broker) poll: Duration,
+    /// The shortest pause between two writes of a group's positions. What was acknowledged and not written arrives again when the process dies.
+    pub(in crate::broker) position_pause: Duration,
     /// About how many bytes of events a stream holds before it stops reading.
     pub(in crate::broker) read_ahead_bytes: usize,
 }
 
 impl Default for LogOptions {
-    /// Leases of 3 s (a dead member is followed within 4 s), 10 s to drain, 5 s to close, a poll each 200 ms, 16 MiB read ahead.
+    /// Leases of 3 s (a dead member is followed within 4 s), 10 s to drain, 5 s to close, a poll each 200 ms, positions written as soon as the last write
+    /// is done, 16 MiB read ahead.
     fn default() -> Self {
         Self {
             lease_ttl: Duration::from_secs(3),
             drain_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             poll: Duration::from_millis(200),
+            position_pause: Duration::ZERO,
             read_ahead_bytes: 16 << 20,
         }
     }

@@ -7,7 +7,12 @@ impl Driver {
     pub(super) async fn write_positions(&self) {
         let mut outage = self.outage("writing positions");
         while self.shared.stop.run_until_cancelled(self.shared.dirty.notified()).await.is_some() {
-            while let Some(true) = self.persist(&mut outage, || self.write_progress()).await {}
+            while let Some(true) = self.persist(&mut outage, || self.write_progress()).await {
+                let pause = tokio::time::sleep(self.log.options.position_pause);
+                if self.shared.stop.run_until_cancelled(pause).await.is_none() {
+                    return;
+                }
+            }
         }
     }
 

@@ -1,12 +1,11 @@
-use std::collections::HashSet;
+use std::time::Duration;
 
-use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
 
-use super::{
-    driver::Driver,
-    outage::Outage,
-    state::{Page, Reading},
-};
+use super::{driver::Driver, outage::Outage, state::Reading};
+
+/// How often a log that is read without a pause is looked at for having begun anew.
+const LOOK: Duration = Duration::from_secs(3);
 
 impl Driver {
     /// Reads the owned partitions ahead of the consumer.
@@ -33,14 +32,16 @@ impl Driver {
                             return;
                         }
                     }
-                    Reading::Page(Page { partition, generation, after, limit }) => {
-                        let page = self.persist(&mut outage, || log.read(partition, after, limit)).await;
-                        let Some(page) = page else { return };
-                        if page.is_empty() {
+                    Reading::Page(page) => {
+                        let read = self.persist(&mut outage, || log.read(std::slice::from_ref(&page))).await;
+                        let Some(read) = read else { return };
+                        if read.iter().all(|(_, entries)| entries.is_empty()) {
                             // What the heads promise was removed meanwhile: look again.
                             break;
                         }
-                        shared.accept(partition, generation, page);
+                        for (page, entries) in read {
+                            shared.accept(page.partition, page.generation, entries);
+                        }
                     }
                 }
             }
@@ -52,29 +53,34 @@ impl Driver {
         }
     }
 
-    /// All partitions at once, each with a read that waits for what comes.
+    /// All partitions at once, in reads that wait for what comes.
     async fn read_waiting(&self) {
         let mut outage = self.outage("reading events");
         let (log, options, shared) = (&self.log.log, &self.log.options, &self.shared);
-        let (mut reads, mut under_way) = (FuturesUnordered::new(), HashSet::new());
+        let mut looked = Instant::now();
         loop {
-            for page in shared.waiting_reads(&under_way, options.read_ahead_bytes) {
-                under_way.insert((page.partition, page.generation));
-                reads.push(async move { (page, log.read(page.partition, page.after, page.limit).await) });
+            let pages = shared.pages(options.read_ahead_bytes);
+            if pages.is_empty() {
+                tokio::select! {
+                    () = shared.stop.cancelled() => return,
+                    () = shared.gained.notified() => {}
+                    () = shared.room.notified() => {}
+                }
+                continue;
             }
-            let (page, entries) = tokio::select! {
+            let read = tokio::select! {
                 () = shared.stop.cancelled() => return,
-                Some(read) = reads.next() => read,
+                read = log.read(&pages) => read,
                 () = shared.gained.notified() => continue,
-                () = shared.room.notified() => continue,
             };
-            under_way.remove(&(page.partition, page.generation));
-            match entries {
-                Ok(entries) if entries.is_empty() => outage.worked(),
-                Ok(entries) => {
+            let mut silent = true;
+            match read {
+                Ok(read) => {
                     outage.worked();
-                    shared.accept(page.partition, page.generation, entries);
-                    continue;
+                    for (page, entries) in read {
+                        silent &= entries.is_empty();
+                        shared.accept(page.partition, page.generation, entries);
+                    }
                 }
                 Err(error) => {
                     let pause = outage.failed(&error);
@@ -83,8 +89,11 @@ impl Driver {
                     }
                 }
             }
-            // Silence may mean that there is nothing, or that the log is another than it was.
-            self.look_for_restart(&mut outage).await;
+            // Silence may mean that there is nothing, or that the log is another than it was; and where many partitions speak one may have fallen silent.
+            if silent || looked.elapsed() > LOOK {
+                self.look_for_restart(&mut outage).await;
+                looked = Instant::now();
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -9,7 +9,10 @@ use activelog_domain::event::EventEnvelope;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{group_log::LogEntry, partition::OwnedPartition};
+use super::{
+    group_log::{LogEntry, Page},
+    partition::OwnedPartition,
+};
 use crate::broker::keyed_queue::Taken;
 
 /// What an average event is thought to take until pages have been read, in bytes: keeps the first page small enough.
@@ -77,15 +80,6 @@ pub(super) struct Ticket {
 pub(super) enum Settlement {
     Acknowledged,
     GivenBack(Option<Instant>),
-}
-
-/// A page to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) partition: Partition,
-    pub(super) generation: u64,
-    pub(super) after: u64,
-    pub(super) limit: u32,
 }
 
 /// What the reader is to do.
@@ -191,9 +185,9 @@ impl Shared {
         Reading::Page(Page { partition, generation, after, limit })
     }
 
-    /// The reads to begin of a log that waits for what comes: of every partition that none is under way for, as long as there is room.
-    pub(super) fn waiting_reads(&self, under_way: &HashSet<(Partition, u64)>, bytes_max: usize) -> Vec<Page> {
-        /// The most events of one read.
+    /// What to read of a log that waits for what comes: every partition, as long as there is room.
+    pub(super) fn pages(&self, bytes_max: usize) -> Vec<Page> {
+        /// The most events of one page.
         const READ_MAX: usize = 256;
         let state = self.lock();
         let held: usize = state.partitions.values().map(OwnedPartition::held).sum();
@@ -203,10 +197,7 @@ impl Shared {
         }
         // Most of those that wait bring nothing: all of them together bring no more than as much again.
         let share = (self.held_max() / usize::from(PARTITIONS)).clamp(1, READ_MAX);
-        let idle = state
-            .partitions
-            .iter()
-            .filter(|(id, p)| p.drain_until.is_none() && !under_way.contains(&(**id, p.generation)));
+        let staying = state.partitions.iter().filter(|(_, p)| p.drain_until.is_none());
         let limit = u32::try_from(share).unwrap_or(u32::MAX);
         let page = |(id, p): (&Partition, &OwnedPartition)| Page {
             partition: *id,
@@ -214,7 +205,7 @@ impl Shared {
             after: p.read_to,
             limit,
         };
-        idle.map(page).collect()
+        staying.map(page).collect()
     }
 
     /// Where reading stands in each partition, with the ownership it was read in.

@@ -1,14 +1,16 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, OrderingGuarantee, Signal};
 use redis::{ConnectionInfo, RedisError};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     RedisOptions, RedisPublisher, connection::Connection, lease_store::RedisLeaseStore, log::RedisLog,
-    positions::RedisPositions, watch::watch,
+    positions::RedisPositions,
 };
 use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
+
+/// The server syncs its file for every write of positions, before anybody gets an answer: a few dozen a second are enough.
+const POSITION_PAUSE: Duration = Duration::from_millis(25);
 
 /// A broker on Redis Streams.
 pub struct RedisBroker {
@@ -25,15 +27,13 @@ impl RedisBroker {
         let max_payload = options.max_payload;
         let connection = Connection::open(info, options).await?;
         let durability = connection.durability().await;
-        let (news, stop) = (Signal::new(), CancellationToken::new());
-        tokio::spawn(watch(connection.clone(), news.clone(), stop.clone()));
         let groups = GroupLog::new(
-            Arc::new(RedisLog::new(connection.clone(), stop.drop_guard())),
+            Arc::new(RedisLog::new(connection.clone())),
             Arc::new(RedisPositions(connection.clone())),
             Arc::new(RedisLeaseStore(connection.clone())),
-            news.clone(),
+            Signal::new(),
             ids,
-            LogOptions::default(),
+            LogOptions { position_pause: POSITION_PAUSE, ..LogOptions::default() },
         );
         let broker = Broker {
             name: "redis",
@@ -47,7 +47,7 @@ impl RedisBroker {
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(RedisPublisher::new(connection, news)),
+            publisher: Arc::new(RedisPublisher::new(connection)),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
         };
         Ok(Self { broker })

@@ -5,7 +5,9 @@ use std::{
 
 use activelog_application::ports::{BrokerHealth, Durability};
 use redis::{
-    Client, ConnectionInfo, RedisError, RedisResult, aio::ConnectionManager, aio::ConnectionManagerConfig, cmd,
+    AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
+    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+    cmd,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Connection {
     manager: ConnectionManager,
-    pub(super) client: Client,
+    client: Client,
     pub(super) keys: Keys,
     pub(super) options: RedisOptions,
     failing: Arc<Mutex<Option<String>>>,
@@ -46,6 +48,15 @@ impl Connection {
         let pings = AbortOnDropHandle::new(tokio::spawn(ping(manager.clone(), Arc::clone(&failing))));
         let keys = Keys::new(&options.namespace);
         Ok(Self { manager, client, keys, options, failing, _pings: Arc::new(pings) })
+    }
+
+    /// A connection of its own for reads that the server may hold for so long.
+    pub(super) async fn reader(&self, hold: Duration) -> RedisResult<MultiplexedConnection> {
+        // More than the server takes: the driver's own half second would give up reads that are only waiting.
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(hold + Duration::from_secs(2)))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT));
+        self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// A handle to send commands with.

@@ -1,16 +1,24 @@
-use std::{collections::HashMap, sync::LazyLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use activelog_application::ports::{JournalCursor, Lag, PARTITIONS, Partition, StorageError};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use redis::{RedisError, Script, Value, cmd, from_redis_value_ref, pipe, streams::StreamId, streams::StreamRangeReply};
-use tokio_util::sync::DropGuard;
+use redis::{
+    Script, Value,
+    aio::MultiplexedConnection,
+    cmd, from_redis_value_ref, pipe,
+    streams::{StreamId, StreamKey, StreamRangeReply, StreamReadReply},
+};
 
 use super::{connection::Connection, error::storage_error};
 use crate::broker::{
-    partitioned::{LogEntry, PartitionLog},
+    partitioned::{LogEntry, Page, PartitionLog},
     wire::{Headers, WireError},
 };
 
@@ -23,9 +31,12 @@ pub(super) const DATA: &str = "data";
 /// The streams, read by position.
 pub(super) struct RedisLog {
     connection: Connection,
-    /// Ends what watches the streams when nobody reads them any more.
-    _watch: DropGuard,
+    /// Connections for reads that wait, which nobody uses at the moment.
+    readers: Mutex<Vec<MultiplexedConnection>>,
 }
+
+/// How long the server may hold a read that finds nothing.
+const BLOCK: Duration = Duration::from_secs(5);
 
 /// The streams. Answers the last position of each.
 static HEADS: LazyLock<Script> = LazyLock::new(|| {
@@ -62,13 +73,28 @@ pub(super) fn position(id: &str) -> u64 {
 
 #[async_trait]
 impl PartitionLog for RedisLog {
-    async fn read(&self, partition: Partition, position: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
-        let stream = self.connection.keys.stream(partition);
-        let mut range = cmd("XRANGE");
-        range.arg(&stream).arg(format!("0-{}", position.saturating_add(1))).arg("+").arg("COUNT").arg(limit);
-        let range: Result<StreamRangeReply, RedisError> = range.query_async(&mut self.connection.commands()).await;
-        let range = range.map_err(|error| storage_error("read events", error))?;
-        Ok(range.ids.iter().map(|entry| self.entry(partition, entry)).collect())
+    fn waits(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError> {
+        let failed = |error| storage_error("read events", error);
+        // Of a call that is dropped the server still holds the connection: it goes with the call.
+        let idle = self.readers().pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => self.connection.reader(BLOCK).await.map_err(failed)?,
+        };
+        let streams: Vec<String> = pages.iter().map(|page| self.connection.keys.stream(page.partition)).collect();
+        let mut read = cmd("XREAD");
+        read.arg("COUNT").arg(pages.iter().map(|page| page.limit).max().unwrap_or(1));
+        read.arg("BLOCK").arg(u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX));
+        read.arg("STREAMS").arg(&streams);
+        read.arg(pages.iter().map(|page| format!("0-{}", page.after)).collect::<Vec<_>>());
+        let answer: Option<StreamReadReply> = read.query_async(&mut reader).await.map_err(failed)?;
+        self.readers().push(reader);
+        let keys = answer.into_iter().flat_map(|answer| answer.keys);
+        Ok(keys.filter_map(|key| self.page(pages, &streams, &key)).collect())
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {
@@ -112,8 +138,18 @@ fn published_at(entry: &StreamId) -> Option<Timestamp> {
 }
 
 impl RedisLog {
-    pub(super) fn new(connection: Connection, watch: DropGuard) -> Self {
-        Self { connection, _watch: watch }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, readers: Mutex::default() }
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Vec<MultiplexedConnection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read of a stream, with the page that asked for it.
+    fn page(&self, pages: &[Page], streams: &[String], read: &StreamKey) -> Option<(Page, Vec<LogEntry>)> {
+        let page = pages.get(streams.iter().position(|stream| *stream == read.key)?)?;
+        Some((*page, read.ids.iter().map(|entry| self.entry(page.partition, entry)).collect()))
     }
 
     /// An entry as an event. One that is no CloudEvent is told: it must not hold up those behind it.

@@ -28,7 +28,6 @@ mod log;
 mod options;
 mod positions;
 mod publisher;
-mod watch;
 
 pub use broker::RedisBroker;
 pub use factory::RedisFactory;

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use activelog_application::ports::{
-    BrokerHealth, EventPublisher, PublishError, PublishErrorKind, Signal, partition_of,
-};
+use activelog_application::ports::{BrokerHealth, EventPublisher, PublishError, PublishErrorKind, partition_of};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use redis::{Pipeline, pipe};
@@ -27,14 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Adds events to the streams.
 pub struct RedisPublisher {
     connection: Connection,
-    news: Signal,
     /// Calls under way; closed with the publisher.
     calls: TaskTracker,
 }
 
 impl RedisPublisher {
-    pub(super) fn new(connection: Connection, news: Signal) -> Self {
-        Self { connection, news, calls: TaskTracker::new() }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, calls: TaskTracker::new() }
     }
 
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
@@ -44,16 +41,14 @@ impl RedisPublisher {
         events.iter().for_each(|event| self.add(&mut pipeline, event));
         let mut commands = self.connection.commands();
         let sent = pipeline.query_async::<Vec<String>>(&mut commands);
-        let outcomes = match tokio::time::timeout(self.connection.options.timeout + PATIENCE, sent).await {
+        match tokio::time::timeout(self.connection.options.timeout + PATIENCE, sent).await {
             Ok(Ok(ids)) => ids.into_iter().map(|_| Ok(())).collect(),
             Ok(Err(error)) => events.iter().map(|_| Err(publish_error(error.clone()))).collect(),
             Err(_) => {
                 let lost = || PublishError::new(PublishErrorKind::Unknown, "Redis has not answered in time");
                 events.iter().map(|_| Err(lost())).collect()
             }
-        };
-        self.news.ring();
-        outcomes
+        }
     }
 
     fn add(&self, pipeline: &mut Pipeline, event: &EventEnvelope) {
