@@ -92,6 +92,8 @@ fn run(benchmark: Benchmark, bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Benchmark::Brokers => brokers::run(bench),
         Benchmark::BrokerRedis => servers::redis(bench),
         Benchmark::BrokerNats => servers::nats(bench),
+        Benchmark::BrokerRabbitmq => servers::rabbitmq(bench),
+        Benchmark::BrokerKafka => servers::kafka(bench),
         Benchmark::LatencyEmbedded => latency::run(bench),
         Benchmark::Start => start::run(bench),
         Benchmark::Import => import::run(bench),

@@ -6,9 +6,9 @@ use std::{
 
 use activelog_application::ports::{Broker, EventPattern, Subscription};
 use activelog_domain::event::EventEnvelope;
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::json;
-use tokio::{task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::Notify, task::JoinSet, time::MissedTickBehavior};
 
 use super::{Bare, Pair, Taken};
 use crate::{bench::Bench, figures::Figures, figures::whole, report::Row, seed};
@@ -36,6 +36,23 @@ struct Turns {
     through: (Vec<f64>, Vec<f64>),
 }
 
+/// When events were taken. How long it takes to join a group is not what is measured.
+#[derive(Default)]
+struct Taking(Mutex<Option<(Instant, Instant, u32)>>);
+
+impl Taking {
+    fn note(&self) {
+        let (now, mut taken) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        *taken = Some(taken.map_or((now, now, 0), |(first, _, count)| (first, now, count + 1)));
+    }
+
+    /// Events per second, from the first to the last.
+    fn rate(&self) -> f64 {
+        let taken = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.map_or(0.0, |(first, last, count)| f64::from(count) / (last - first).as_secs_f64())
+    }
+}
+
 /// All lines of a broker.
 pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyhow::Result<Vec<Row>> {
     let events = seed::events(bench.size(PIPELINED))?;
@@ -43,7 +60,9 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
     for round in 0..bench.rounds {
         let adapter = pair.adapter(&format!("ours{round}")).await?;
         turns.pipelined.0.push(rate(events.len(), publish_all(&adapter, &events)).await?);
-        turns.consumed.0.push(rate(events.len(), consume(&adapter, events.len(), |_| ())).await?);
+        let taking = Taking::default();
+        consume(&adapter, events.len(), &|_| taking.note()).await?;
+        turns.consumed.0.push(taking.rate());
         turns.single.0.push(rate(bench.size(SINGLE), publish_each(&adapter, &events[..bench.size(SINGLE)])).await?);
         close(adapter).await?;
         turns.through.0.extend(through(bench, Side::Adapter(pair.adapter(&format!("ours{round}e")).await?)).await?);
@@ -56,7 +75,9 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
             Ok(())
         };
         turns.pipelined.1.push(rate(events.len(), all).await?);
-        turns.consumed.1.push(rate(events.len(), bare.consume(events.len(), &|_| ())).await?);
+        let taking = Taking::default();
+        bare.consume(events.len(), &|_| taking.note()).await?;
+        turns.consumed.1.push(taking.rate());
         let each = async {
             for event in &events[..bench.size(SINGLE)] {
                 bare.publish(event).await?;
@@ -126,9 +147,13 @@ async fn publish_each(broker: &Broker, events: &[EventEnvelope]) -> anyhow::Resu
     Ok(())
 }
 
-async fn consume(broker: &Broker, count: usize, taken: impl Fn(&str)) -> anyhow::Result<()> {
-    let subscription = Subscription::new("bench", vec![EventPattern::all()]).prefetch(PREFETCH);
-    let mut stream = broker.subscriber.subscribe(&subscription).await?;
+/// How activelog's side takes events.
+pub(super) fn subscription() -> Subscription {
+    Subscription::new("bench", vec![EventPattern::all()]).prefetch(PREFETCH)
+}
+
+async fn consume(broker: &Broker, count: usize, taken: &Taken<'_>) -> anyhow::Result<()> {
+    let mut stream = broker.subscriber.subscribe(&subscription()).await?;
     let mut left = count;
     while left > 0 {
         for delivery in stream.next().await.context("the stream ended early")? {
@@ -172,21 +197,29 @@ impl Side {
 async fn through(bench: &Bench, side: Side) -> anyhow::Result<Vec<f64>> {
     let side = Arc::new(side);
     let count = usize::try_from(PER_SECOND)? * usize::try_from(bench.turn.as_secs())?;
-    // The first tenth is not counted: both sides are still getting ready.
-    let (events, ready) = (seed::events(count)?, count / 10);
+    // The first tenth is not counted: both sides are still getting ready. The very first goes before the others, until it was taken.
+    let (mut events, ready) = (seed::events(count + 1)?, count / 10);
+    let first = events.swap_remove(0);
+    let joined = Arc::new(Notify::new());
     let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let times: Arc<Mutex<Vec<f64>>> = Arc::default();
     let mut tasks = JoinSet::new();
-    let (consumer, due, noted) = (Arc::clone(&side), Arc::clone(&sent), Arc::clone(&times));
+    let (consumer, due, noted, take) = (Arc::clone(&side), Arc::clone(&sent), Arc::clone(&times), Arc::clone(&joined));
     tasks.spawn(async move {
         let taken = |id: &str| {
             let now = Instant::now();
+            take.notify_one();
             if let Some(at) = due.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
                 noted.lock().unwrap_or_else(PoisonError::into_inner).push((now - at).as_secs_f64() * 1_000.0);
             }
         };
-        consumer.consume(count, &taken).await
+        consumer.consume(count + 1, &taken).await
     });
+    side.publish(&first).await?;
+    tokio::select! {
+        () = joined.notified() => {}
+        Some(ended) = tasks.join_next() => return ended?.and_then(|()| Err(anyhow!("the consumer ended early"))),
+    }
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for (number, event) in events.into_iter().enumerate() {

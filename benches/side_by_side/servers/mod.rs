@@ -1,7 +1,10 @@
 //! Brokers that are servers: the adapter beside the bare client, which does the same work with the same server and the same guarantee.
 
+#[cfg(feature = "kafka")]
+mod kafka;
 mod measures;
 mod nats;
+mod rabbitmq;
 mod redis;
 
 use std::sync::Arc;
@@ -36,6 +39,22 @@ trait Bare: Send + Sync {
     async fn consume(&self, count: usize, taken: &Taken<'_>) -> anyhow::Result<()>;
 }
 
+/// The attributes of an event, as every bare client sends them.
+fn attributes(event: &EventEnvelope) -> [(&'static str, String); 10] {
+    [
+        ("specversion", "1.0".to_owned()),
+        ("id", event.id.to_string()),
+        ("source", event.source.clone()),
+        ("type", event.name.clone()),
+        ("subject", event.subject.clone()),
+        ("time", event.time.to_string()),
+        ("eventversion", event.version.to_string()),
+        ("partitionkey", event.partition_key.clone()),
+        ("sequence", event.sequence.to_string()),
+        ("correlationid", event.correlation_id.to_string()),
+    ]
+}
+
 /// Redis Streams.
 pub(crate) fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     run(bench, "broker redis", Kind::Redis)
@@ -44,6 +63,19 @@ pub(crate) fn redis(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 /// NATS JetStream.
 pub(crate) fn nats(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     run(bench, "broker nats", Kind::Nats)
+}
+
+/// RabbitMQ's quorum queues.
+pub(crate) fn rabbitmq(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    run(bench, "broker rabbitmq", Kind::RabbitMq)
+}
+
+/// Apache Kafka.
+pub(crate) fn kafka(bench: &Bench) -> anyhow::Result<Vec<Row>> {
+    if cfg!(not(feature = "kafka")) {
+        return Ok(vec![Row::left_out("broker kafka", "compiled without kafka: --features kafka")]);
+    }
+    run(bench, "broker kafka", Kind::Kafka)
 }
 
 fn run(bench: &Bench, name: &'static str, kind: Kind) -> anyhow::Result<Vec<Row>> {
@@ -62,16 +94,23 @@ struct Pair {
 }
 
 impl Pair {
+    /// The adapter, with the group declared: some brokers keep events for those only that are known.
     async fn adapter(&self, namespace: &str) -> anyhow::Result<Broker> {
         let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
-        Ok(BrokerRegistry::with_builtin().connect(&self.server.url(namespace), resources).await?)
+        let broker = BrokerRegistry::with_builtin().connect(&self.server.url(namespace), resources).await?;
+        broker.subscriber.subscribe(&measures::subscription()).await?.close().await?;
+        Ok(broker)
     }
 
     async fn bare(&self, namespace: &str) -> anyhow::Result<Arc<dyn Bare>> {
         let address = format!("127.0.0.1:{}", self.server.port());
         Ok(match self.kind {
             Kind::Redis => Arc::new(redis::BareRedis::connect(&address, namespace).await?),
-            Kind::RabbitMq | Kind::Kafka => anyhow::bail!("{} is not measured yet", self.kind.name()),
+            Kind::RabbitMq => Arc::new(rabbitmq::BareRabbitMq::connect(&address, namespace).await?),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka => Arc::new(kafka::BareKafka::connect(&address, namespace).await?),
+            #[cfg(not(feature = "kafka"))]
+            Kind::Kafka => anyhow::bail!("compiled without kafka"),
             Kind::Nats => Arc::new(nats::BareNats::connect(&address, namespace).await?),
         })
     }

@@ -15,7 +15,7 @@ use async_nats::{
 use async_trait::async_trait;
 use futures::{StreamExt, future::try_join_all};
 
-use super::{Bare, Taken};
+use super::{Bare, Taken, attributes};
 
 /// JetStream by the async-nats crate: one stream, one durable pull consumer.
 pub(super) struct BareNats {
@@ -38,20 +38,9 @@ impl BareNats {
 
     async fn send(&self, event: &EventEnvelope) -> anyhow::Result<jetstream::context::PublishAckFuture> {
         let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("ce-specversion", "1.0".to_owned()),
-            ("ce-id", event.id.to_string()),
-            ("ce-source", event.source.clone()),
-            ("ce-type", event.name.clone()),
-            ("ce-subject", event.subject.clone()),
-            ("ce-time", event.time.to_string()),
-            ("content-type", event.content_type.clone()),
-            ("ce-eventversion", event.version.to_string()),
-            ("ce-partitionkey", event.partition_key.clone()),
-            ("ce-sequence", event.sequence.to_string()),
-            ("ce-correlationid", event.correlation_id.to_string()),
-        ] {
-            headers.insert(name, value);
+        headers.insert("content-type", event.content_type.clone());
+        for (name, value) in attributes(event) {
+            headers.insert(format!("ce-{name}"), value);
         }
         let message =
             PublishMessage::build().headers(headers).message_id(event.id.to_string()).payload(event.data.clone());

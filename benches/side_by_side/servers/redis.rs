@@ -5,7 +5,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, aio::MultiplexedConnection, cmd, pipe, streams::StreamReadReply,
 };
 
-use super::{Bare, Taken};
+use super::{Bare, Taken, attributes};
 
 /// Redis Streams by the redis crate: sixteen streams by key, one group.
 pub(super) struct BareRedis {
@@ -35,21 +35,10 @@ impl BareRedis {
     fn add(&self, event: &EventEnvelope) -> Cmd {
         let mut add = cmd("XADD");
         add.arg(&self.streams[usize::from(partition_of(&event.partition_key).0)]).arg("*");
-        for (name, value) in [
-            ("ce_specversion", "1.0".to_owned()),
-            ("ce_id", event.id.to_string()),
-            ("ce_source", event.source.clone()),
-            ("ce_type", event.name.clone()),
-            ("ce_subject", event.subject.clone()),
-            ("ce_time", event.time.to_string()),
-            ("ce_datacontenttype", event.content_type.clone()),
-            ("ce_eventversion", event.version.to_string()),
-            ("ce_partitionkey", event.partition_key.clone()),
-            ("ce_sequence", event.sequence.to_string()),
-            ("ce_correlationid", event.correlation_id.to_string()),
-        ] {
-            add.arg(name).arg(value);
+        for (name, value) in attributes(event) {
+            add.arg(format!("ce_{name}")).arg(value);
         }
+        add.arg("ce_datacontenttype").arg(&event.content_type);
         add.arg("data").arg(event.data.as_ref());
         add
     }
