@@ -37,6 +37,8 @@ pub struct BrokerCapabilities {
     pub max_payload: usize,
     /// Whether `nack` with a delay is kept by the broker, so that the delay survives the consumer.
     pub native_delay: bool,
+    /// Whether an event that is published again under the same id, within two minutes at least, is stored once. Elsewhere it may come twice.
+    pub deduplicates: bool,
     /// Whether several processes share it. One that lives within a process cannot connect a relay and a worker that run apart.
     pub spans_processes: bool,
     /// Whether deliveries come from the journal: the relay then need not publish, as moving events to the journal is

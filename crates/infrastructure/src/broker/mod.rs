@@ -1,6 +1,6 @@
 //! Broker adapters. `memory` and `database` are always there; [`BrokerRegistry`] chooses one by URL.
 //!
-//! What adapters share: `wire` (events as CloudEvents in headers), `waves` (one unacknowledged event of a key at a time), and `partitioned` (consumer groups on
+//! What adapters share: `wire` (events as CloudEvents in headers), `wave_publisher` (one unacknowledged event of a key at a time), and `partitioned` (consumer groups on
 //! anything that is read by position, with leases and positions behind ports).
 //!
 //! # Adding a broker
@@ -27,6 +27,8 @@ mod keyed_queue;
 mod partitioned;
 mod registry;
 mod subscription_check;
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
+mod wave_publisher;
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod waves;
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]

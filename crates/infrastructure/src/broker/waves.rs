@@ -21,7 +21,6 @@ pub(super) struct Waves<'a> {
 
 impl<'a> Waves<'a> {
     /// Waves of at most `most` events with at most one event of each key, for a broker that may refuse one and take the next.
-    #[cfg(any(test, feature = "nats", feature = "rabbitmq", feature = "kafka"))]
     pub(super) fn of_distinct_keys(
         events: &'a [EventEnvelope],
         most: usize,
@@ -102,7 +101,8 @@ fn skipped() -> PublishError {
     PublishError::new(PublishErrorKind::Skipped, "an earlier event of its key in the batch failed")
 }
 
-fn unanswered() -> PublishError {
+/// The broker's answer for an event is missing.
+pub(super) fn unanswered() -> PublishError {
     PublishError::new(PublishErrorKind::Unknown, "the broker has not answered for it")
 }
 

@@ -65,6 +65,7 @@ pub fn cases() -> Vec<Case> {
         always: publish::concurrent_publishers;
         always: publish::publish_batch_has_an_outcome_for_each;
         always: publish::too_large_is_refused;
+        always: publish::same_event_again_changes_nothing;
         always: publish::batch_skips_the_key_of_a_failed_event;
         always: publish::lag_reaches_zero;
         always: publish::health_tells_up_and_closed;

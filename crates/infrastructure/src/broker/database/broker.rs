@@ -71,6 +71,7 @@ impl DatabaseBroker {
                 wildcard: true,
                 max_payload: self.max_payload,
                 native_delay: false,
+                deduplicates: true,
                 spans_processes: true,
                 delivers_from_journal: true,
             },

@@ -4,8 +4,10 @@ use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, Orde
 use rdkafka::error::KafkaError;
 
 use super::{
-    KafkaOptions, KafkaPublisher, KafkaServers, config::Settings, monitor::Monitor, subscriber::KafkaSubscriber, topic,
+    KafkaOptions, KafkaServers, config::Settings, monitor::Monitor, publisher::KafkaSender,
+    subscriber::KafkaSubscriber, topic,
 };
+use crate::broker::wave_publisher::WavePublisher;
 
 /// A broker on Apache Kafka.
 pub struct KafkaBroker {
@@ -23,7 +25,7 @@ impl KafkaBroker {
         let monitor = Monitor::start(&settings).await?;
         let facts = topic::facts(&settings).await;
         let settings = settings.max_payload(facts.max_payload);
-        let publisher = KafkaPublisher::new(settings.clone(), monitor.clone())?;
+        let sender = KafkaSender::new(settings.clone(), monitor.clone())?;
         let broker = Broker {
             name: "kafka",
             capabilities: BrokerCapabilities {
@@ -33,10 +35,11 @@ impl KafkaBroker {
                 wildcard: false,
                 max_payload: facts.max_payload,
                 native_delay: false,
+                deduplicates: false,
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(publisher),
+            publisher: WavePublisher::of(sender),
             subscriber: Arc::new(KafkaSubscriber::new(settings, monitor, ids)),
         };
         Ok(Self { broker })

@@ -58,4 +58,3 @@ mod watch;
 pub use broker::KafkaBroker;
 pub use factory::KafkaFactory;
 pub use options::{KafkaOptions, KafkaServers};
-pub use publisher::KafkaPublisher;

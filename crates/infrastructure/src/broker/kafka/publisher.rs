@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use activelog_application::ports::{BrokerHealth, EventPublisher, PublishError, PublishErrorKind};
+use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use rdkafka::{
@@ -9,7 +9,6 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::task::TaskTracker;
 
 use super::{
     config::Settings,
@@ -18,10 +17,7 @@ use super::{
     monitor::Monitor,
     producer::{Current, Producers},
 };
-use crate::broker::waves::{Outcome, Waves, closed, too_large};
-
-/// The most events on the way at once.
-const WAVE: usize = 4_096;
+use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
 
 /// How much longer than the driver a publish waits for the driver's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,41 +26,18 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const FULL: Duration = Duration::from_millis(2);
 
 /// Adds events to the topic.
-pub struct KafkaPublisher {
+pub(super) struct KafkaSender {
     settings: Settings,
     topic: String,
     monitor: Monitor,
     producers: Arc<Producers>,
-    /// Calls under way; closed with the publisher.
-    calls: TaskTracker,
 }
 
-impl KafkaPublisher {
+impl KafkaSender {
     pub(super) fn new(settings: Settings, monitor: Monitor) -> Result<Self, KafkaError> {
         let producers = Arc::new(Producers::new(settings.clone())?);
         let topic = settings.topic();
-        Ok(Self { settings, topic, monitor, producers, calls: TaskTracker::new() })
-    }
-
-    async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
-        let current = self.producers.current();
-        let deadline = Instant::now() + self.settings.options.timeout;
-        let mut sent = Vec::with_capacity(events.len());
-        for event in events {
-            sent.push(self.send(&current, event, deadline).await);
-        }
-        let mut outcomes = Vec::with_capacity(sent.len());
-        for sent in sent {
-            let answered = match sent {
-                Ok(answer) => answered(answer, deadline + PATIENCE).await,
-                Err(error) => Err(error),
-            };
-            outcomes.push(answered);
-        }
-        if outcomes.iter().any(Result::is_err) {
-            self.look_after(&current, &outcomes);
-        }
-        outcomes.into_iter().map(|outcome| outcome.map_err(publish_error)).collect()
+        Ok(Self { settings, topic, monitor, producers })
     }
 
     /// Hands an event to the driver, once it has room: those behind wait, so that none overtakes.
@@ -118,33 +91,39 @@ async fn answered(answer: DeliveryFuture, deadline: Instant) -> Result<(), Kafka
 }
 
 #[async_trait]
-impl EventPublisher for KafkaPublisher {
-    async fn publish(&self, event: &EventEnvelope) -> Result<(), PublishError> {
-        let outcomes = self.publish_batch(std::slice::from_ref(event)).await;
-        outcomes.into_iter().next().unwrap_or(Ok(()))
+impl WaveSender for KafkaSender {
+    const WAVE: usize = 4_096;
+
+    fn max_payload(&self) -> usize {
+        self.settings.options.max_payload
     }
 
-    async fn publish_batch(&self, events: &[EventEnvelope]) -> Vec<Outcome> {
-        // Counted before looking: `close` waits for whoever has still seen it open.
-        let _call = self.calls.token();
-        if self.calls.is_closed() {
-            return events.iter().map(|_| Err(closed())).collect();
+    async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
+        let current = self.producers.current();
+        let deadline = Instant::now() + self.settings.options.timeout;
+        let mut sent = Vec::with_capacity(events.len());
+        for event in events {
+            sent.push(self.send(&current, event, deadline).await);
         }
-        let mut waves =
-            Waves::of_distinct_keys(events, WAVE, |event| too_large(event, self.settings.options.max_payload));
-        while let Some(wave) = waves.next() {
-            waves.settle(self.publish_wave(&wave).await);
+        let mut outcomes = Vec::with_capacity(sent.len());
+        for sent in sent {
+            let answered = match sent {
+                Ok(answer) => answered(answer, deadline + PATIENCE).await,
+                Err(error) => Err(error),
+            };
+            outcomes.push(answered);
         }
-        waves.outcomes()
+        if outcomes.iter().any(Result::is_err) {
+            self.look_after(&current, &outcomes);
+        }
+        outcomes.into_iter().map(|outcome| outcome.map_err(publish_error)).collect()
     }
 
     fn health(&self) -> BrokerHealth {
-        if self.calls.is_closed() { BrokerHealth::Closed } else { self.monitor.health() }
+        self.monitor.health()
     }
 
     async fn close(&self) -> Result<(), PublishError> {
-        self.calls.close();
-        self.calls.wait().await;
         // What dropped calls have left behind.
         let (producers, timeout) = (Arc::clone(&self.producers), self.settings.options.timeout);
         let flushed = tokio::task::spawn_blocking(move || producers.flush(timeout)).await;

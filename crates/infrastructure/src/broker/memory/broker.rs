@@ -60,6 +60,7 @@ impl MemoryBroker {
             wildcard: true,
             max_payload: self.core.options.max_payload,
             native_delay: true,
+            deduplicates: false,
             spans_processes: false,
             delivers_from_journal: false,
         }

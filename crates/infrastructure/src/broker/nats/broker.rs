@@ -3,13 +3,17 @@ use std::{sync::Arc, time::Duration};
 use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, OrderingGuarantee, Signal};
 
 use super::{
-    NatsOptions, NatsPublisher,
+    NatsOptions,
     connection::{AnyError, Connection},
     lease_store::NatsLeaseStore,
     log::NatsLog,
     positions::NatsPositions,
+    publisher::NatsSender,
 };
-use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
+use crate::broker::{
+    partitioned::{GroupLog, LogOptions, LogSubscriber},
+    wave_publisher::WavePublisher,
+};
 
 /// Each position is a message, which the server syncs by itself: a few dozen a second are enough.
 const POSITION_PAUSE: Duration = Duration::from_millis(100);
@@ -45,10 +49,11 @@ impl NatsBroker {
                 wildcard: false,
                 max_payload: connection.max_payload(),
                 native_delay: false,
+                deduplicates: true,
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(NatsPublisher::new(connection)),
+            publisher: WavePublisher::of(NatsSender::new(connection)),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
         };
         Ok(Self { broker })

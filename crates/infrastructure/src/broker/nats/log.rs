@@ -23,7 +23,7 @@ use super::{
     headers,
 };
 use crate::{
-    broker::partitioned::{LogEntry, Page, PartitionLog},
+    broker::partitioned::{LogEntry, Page, PagesRead, PartitionLog},
     clock::SystemClock,
 };
 
@@ -120,7 +120,7 @@ impl NatsLog {
 
 impl InUse<'_> {
     /// What has come of all pages, as soon as anything has.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<(Page, Vec<LogEntry>)>, AnyError>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<PagesRead, AnyError>> {
         let mut read = Vec::new();
         for (page, position, reader) in &mut self.readers {
             let mut entries = Vec::new();
@@ -188,7 +188,7 @@ impl PartitionLog for NatsLog {
         true
     }
 
-    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError> {
+    async fn read(&self, pages: &[Page]) -> Result<PagesRead, StorageError> {
         let mut readers = self.readers(pages).await?;
         // Whatever a poll finds it answers at once: a call that is dropped while it waits has taken nothing.
         match timeout(WAIT, poll_fn(|context| readers.poll(context))).await {

@@ -33,4 +33,3 @@ mod publisher;
 pub use broker::NatsBroker;
 pub use factory::NatsFactory;
 pub use options::NatsOptions;
-pub use publisher::NatsPublisher;

@@ -1,28 +1,40 @@
 use std::future::IntoFuture;
 
-use activelog_application::ports::{BrokerHealth, EventPublisher, PublishError, PublishErrorKind, partition_of};
+use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind, partition_of};
 use activelog_domain::event::EventEnvelope;
 use async_nats::jetstream::{context::PublishAckFuture, message::PublishMessage};
 use async_trait::async_trait;
 use futures::future::join_all;
-use tokio_util::task::TaskTracker;
 
 use super::{connection::Connection, error::publish_error, headers};
-use crate::broker::waves::{Outcome, Waves, closed, too_large};
-
-/// The most events on the way at once.
-const WAVE: usize = 1_000;
+use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
 
 /// Publishes to the stream.
-pub struct NatsPublisher {
+pub(super) struct NatsSender {
     connection: Connection,
-    /// Calls under way; closed with the publisher.
-    calls: TaskTracker,
 }
 
-impl NatsPublisher {
+impl NatsSender {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, calls: TaskTracker::new() }
+        Self { connection }
+    }
+
+    async fn send(&self, event: &EventEnvelope) -> Result<PublishAckFuture, PublishError> {
+        let message = PublishMessage::build()
+            .headers(headers::of(event))
+            .message_id(event.id.to_string())
+            .payload(event.data.clone());
+        let subject = self.connection.subject(partition_of(&event.partition_key), &event.name);
+        self.connection.jetstream.send_publish(subject, message).await.map_err(publish_error)
+    }
+}
+
+#[async_trait]
+impl WaveSender for NatsSender {
+    const WAVE: usize = 1_000;
+
+    fn max_payload(&self) -> usize {
+        self.connection.max_payload()
     }
 
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
@@ -49,44 +61,7 @@ impl NatsPublisher {
         outcomes
     }
 
-    async fn send(&self, event: &EventEnvelope) -> Result<PublishAckFuture, PublishError> {
-        let message = PublishMessage::build()
-            .headers(headers::of(event))
-            .message_id(event.id.to_string())
-            .payload(event.data.clone());
-        let subject = self.connection.subject(partition_of(&event.partition_key), &event.name);
-        self.connection.jetstream.send_publish(subject, message).await.map_err(publish_error)
-    }
-}
-
-#[async_trait]
-impl EventPublisher for NatsPublisher {
-    async fn publish(&self, event: &EventEnvelope) -> Result<(), PublishError> {
-        let outcomes = self.publish_batch(std::slice::from_ref(event)).await;
-        outcomes.into_iter().next().unwrap_or(Ok(()))
-    }
-
-    async fn publish_batch(&self, events: &[EventEnvelope]) -> Vec<Outcome> {
-        // Counted before looking: `close` waits for whoever has still seen it open.
-        let _call = self.calls.token();
-        if self.calls.is_closed() {
-            return events.iter().map(|_| Err(closed())).collect();
-        }
-        let most = self.connection.max_payload();
-        let mut waves = Waves::of_distinct_keys(events, WAVE, |event| too_large(event, most));
-        while let Some(wave) = waves.next() {
-            waves.settle(self.publish_wave(&wave).await);
-        }
-        waves.outcomes()
-    }
-
     fn health(&self) -> BrokerHealth {
-        if self.calls.is_closed() { BrokerHealth::Closed } else { self.connection.health() }
-    }
-
-    async fn close(&self) -> Result<(), PublishError> {
-        self.calls.close();
-        self.calls.wait().await;
-        Ok(())
+        self.connection.health()
     }
 }

@@ -27,6 +27,9 @@ pub(in crate::broker) struct Page {
     pub(in crate::broker) limit: u32,
 }
 
+/// What was read, each with the page that asked for it.
+pub(in crate::broker) type PagesRead = Vec<(Page, Vec<LogEntry>)>;
+
 /// A log of events in partitions, which is read by position. Positions ascend and may have gaps.
 #[async_trait]
 pub(in crate::broker) trait PartitionLog: Send + Sync + 'static {
@@ -37,7 +40,7 @@ pub(in crate::broker) trait PartitionLog: Send + Sync + 'static {
     }
 
     /// The entries of these pages, ascending in each; pages without any may be left out. A call that is dropped has taken nothing away.
-    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError>;
+    async fn read(&self, pages: &[Page]) -> Result<PagesRead, StorageError>;
 
     /// The last position of every partition.
     async fn heads(&self) -> Result<JournalCursor, StorageError>;

@@ -34,7 +34,7 @@ mod subscriber;
 
 #[cfg(feature = "kafka")]
 pub(in crate::broker) use assignment::{Assignment, Room};
-pub(in crate::broker) use group_log::{GroupLog, LogEntry, LogOptions, Page, PartitionLog};
+pub(in crate::broker) use group_log::{GroupLog, LogEntry, LogOptions, Page, PagesRead, PartitionLog};
 #[cfg(feature = "kafka")]
 pub(in crate::broker) use outage::{Outage, Outages};
 #[cfg(feature = "kafka")]

@@ -4,9 +4,10 @@ use activelog_application::ports::{Broker, BrokerCapabilities, Durability, IdGen
 use lapin::uri::AMQPUri;
 
 use super::{
-    RabbitMqOptions, RabbitMqPublisher, error::AnyError, group::Groups, link::Link, subscriber::RabbitMqSubscriber,
-    topology::Topology,
+    RabbitMqOptions, error::AnyError, group::Groups, link::Link, publisher::RabbitMqSender,
+    subscriber::RabbitMqSubscriber, topology::Topology,
 };
+use crate::broker::wave_publisher::WavePublisher;
 
 /// A broker on RabbitMQ.
 pub struct RabbitMqBroker {
@@ -37,10 +38,11 @@ impl RabbitMqBroker {
                 wildcard: false,
                 max_payload: options.max_payload,
                 native_delay: false,
+                deduplicates: false,
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(RabbitMqPublisher::new(publishing, topology)),
+            publisher: WavePublisher::of(RabbitMqSender::new(publishing, topology)),
             subscriber: Arc::new(RabbitMqSubscriber::new(groups)),
         };
         Ok(Self { broker })

@@ -49,4 +49,3 @@ mod view;
 pub use broker::RabbitMqBroker;
 pub use factory::RabbitMqFactory;
 pub use options::RabbitMqOptions;
-pub use publisher::RabbitMqPublisher;

@@ -1,6 +1,6 @@
 use std::{collections::HashSet, time::Duration};
 
-use activelog_application::ports::{BrokerHealth, EventPublisher, PublishError, PublishErrorKind};
+use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -8,59 +8,24 @@ use lapin::{
     Channel, Confirmation, ErrorKind, PublisherConfirm, message::BasicReturnMessage, options::BasicPublishOptions,
 };
 use tokio::time::{Instant, timeout_at};
-use tokio_util::task::TaskTracker;
 
 use super::{channels::Channels, error::AnyError, headers, link::Link, topology::Topology};
-use crate::broker::waves::{Outcome, Waves, closed, too_large};
-
-/// The most events on the way at once.
-const WAVE: usize = 500;
+use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
 
 /// How long it may take to have the events of a wave on the server's disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes to the exchange.
-pub struct RabbitMqPublisher {
+pub(super) struct RabbitMqSender {
     link: Link,
     topology: Topology,
     channels: Channels,
-    /// Calls under way; closed with the publisher.
-    calls: TaskTracker,
 }
 
-impl RabbitMqPublisher {
+impl RabbitMqSender {
     pub(super) fn new(link: Link, topology: Topology) -> Self {
         let channels = Channels::new(link.clone(), topology.clone());
-        Self { link, topology, channels, calls: TaskTracker::new() }
-    }
-
-    async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
-        if self.link.is_blocked() {
-            // What is sent now would wait in the connection, and be stored at some later time.
-            return all(events, || "RabbitMQ takes nothing at the moment: an alarm for memory or disk".into());
-        }
-        let deadline = Instant::now() + PATIENCE;
-        let lent = match timeout_at(deadline, self.channels.lend()).await {
-            Ok(Ok(lent)) => lent,
-            Ok(Err(error)) => return all(events, || error.to_string().into()),
-            Err(_) => return all(events, || "no channel could be had in time".into()),
-        };
-        let mut sent = Vec::with_capacity(events.len());
-        for event in events {
-            sent.push(match timeout_at(deadline, self.send(&lent.channel, event)).await {
-                Ok(sent) => sent,
-                Err(_) => Err(late()),
-            });
-        }
-        let confirmed = join_all(sent.into_iter().map(async |sent| match timeout_at(deadline, sent?).await {
-            Ok(answer) => answer.map_err(|error| PublishError::new(PublishErrorKind::Unknown, error)),
-            Err(_) => Err(late()),
-        }));
-        let (outcomes, in_order) = judge(events, confirmed.await);
-        if in_order {
-            self.channels.keep(lent);
-        }
-        outcomes
+        Self { link, topology, channels }
     }
 
     async fn send(&self, channel: &Channel, event: &EventEnvelope) -> Result<PublisherConfirm, PublishError> {
@@ -126,33 +91,47 @@ fn late() -> PublishError {
 }
 
 #[async_trait]
-impl EventPublisher for RabbitMqPublisher {
-    async fn publish(&self, event: &EventEnvelope) -> Result<(), PublishError> {
-        let outcomes = self.publish_batch(std::slice::from_ref(event)).await;
-        outcomes.into_iter().next().unwrap_or(Ok(()))
+impl WaveSender for RabbitMqSender {
+    const WAVE: usize = 500;
+
+    fn max_payload(&self) -> usize {
+        self.link.options.max_payload
     }
 
-    async fn publish_batch(&self, events: &[EventEnvelope]) -> Vec<Outcome> {
-        // Counted before looking: `close` waits for whoever has still seen it open.
-        let _call = self.calls.token();
-        if self.calls.is_closed() {
-            return events.iter().map(|_| Err(closed())).collect();
+    async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
+        if self.link.is_blocked() {
+            // What is sent now would wait in the connection, and be stored at some later time.
+            return all(events, || "RabbitMQ takes nothing at the moment: an alarm for memory or disk".into());
         }
-        let most = self.link.options.max_payload;
-        let mut waves = Waves::of_distinct_keys(events, WAVE, |event| too_large(event, most));
-        while let Some(wave) = waves.next() {
-            waves.settle(self.publish_wave(&wave).await);
+        let deadline = Instant::now() + PATIENCE;
+        let lent = match timeout_at(deadline, self.channels.lend()).await {
+            Ok(Ok(lent)) => lent,
+            Ok(Err(error)) => return all(events, || error.to_string().into()),
+            Err(_) => return all(events, || "no channel could be had in time".into()),
+        };
+        let mut sent = Vec::with_capacity(events.len());
+        for event in events {
+            sent.push(match timeout_at(deadline, self.send(&lent.channel, event)).await {
+                Ok(sent) => sent,
+                Err(_) => Err(late()),
+            });
         }
-        waves.outcomes()
+        let confirmed = join_all(sent.into_iter().map(async |sent| match timeout_at(deadline, sent?).await {
+            Ok(answer) => answer.map_err(|error| PublishError::new(PublishErrorKind::Unknown, error)),
+            Err(_) => Err(late()),
+        }));
+        let (outcomes, in_order) = judge(events, confirmed.await);
+        if in_order {
+            self.channels.keep(lent);
+        }
+        outcomes
     }
 
     fn health(&self) -> BrokerHealth {
-        if self.calls.is_closed() { BrokerHealth::Closed } else { self.link.health() }
+        self.link.health()
     }
 
     async fn close(&self) -> Result<(), PublishError> {
-        self.calls.close();
-        self.calls.wait().await;
         self.link.close().await;
         Ok(())
     }

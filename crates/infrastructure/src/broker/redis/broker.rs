@@ -4,10 +4,13 @@ use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, Orde
 use redis::{ConnectionInfo, RedisError};
 
 use super::{
-    RedisOptions, RedisPublisher, connection::Connection, lease_store::RedisLeaseStore, log::RedisLog,
-    positions::RedisPositions,
+    RedisOptions, connection::Connection, lease_store::RedisLeaseStore, log::RedisLog, positions::RedisPositions,
+    publisher::RedisSender,
 };
-use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
+use crate::broker::{
+    partitioned::{GroupLog, LogOptions, LogSubscriber},
+    wave_publisher::WavePublisher,
+};
 
 /// The server syncs its file for every write of positions, before anybody gets an answer: a few dozen a second are enough.
 const POSITION_PAUSE: Duration = Duration::from_millis(25);
@@ -44,10 +47,11 @@ impl RedisBroker {
                 wildcard: false,
                 max_payload,
                 native_delay: false,
+                deduplicates: false,
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(RedisPublisher::new(connection)),
+            publisher: WavePublisher::of(RedisSender::new(connection)),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
         };
         Ok(Self { broker })

@@ -18,7 +18,7 @@ use redis::{
 
 use super::{connection::Connection, error::storage_error};
 use crate::broker::{
-    partitioned::{LogEntry, Page, PartitionLog},
+    partitioned::{LogEntry, Page, PagesRead, PartitionLog},
     wire::{Headers, WireError},
 };
 
@@ -77,7 +77,7 @@ impl PartitionLog for RedisLog {
         true
     }
 
-    async fn read(&self, pages: &[Page]) -> Result<Vec<(Page, Vec<LogEntry>)>, StorageError> {
+    async fn read(&self, pages: &[Page]) -> Result<PagesRead, StorageError> {
         let failed = |error| storage_error("read events", error);
         // Of a call that is dropped the server still holds the connection: it goes with the call.
         let idle = self.readers().pop();

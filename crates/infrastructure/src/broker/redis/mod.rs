@@ -32,4 +32,3 @@ mod publisher;
 pub use broker::RedisBroker;
 pub use factory::RedisFactory;
 pub use options::RedisOptions;
-pub use publisher::RedisPublisher;

@@ -84,6 +84,28 @@ pub(crate) async fn too_large_is_refused(fixture: Arc<dyn BrokerFixture>) -> Out
     ensure(got.first() == Some(&largest), || "the largest event did not arrive as it was sent".to_owned())
 }
 
+/// An event that is published again, as after an answer that was lost, comes before later ones of its key, as it is; and once where the broker says so.
+pub(crate) async fn same_event_again_changes_nothing(fixture: Arc<dyn BrokerFixture>) -> Outcome {
+    let scene = Scene::open(fixture).await;
+    let mut reader = scene.reader(&all("group")).await?;
+    let (first, second) = (event("thing.done", "a", 1), event("thing.done", "a", 2));
+    for again in [&first, &first, &second] {
+        scene.publish(std::slice::from_ref(again)).await?;
+    }
+    let mut times = 0;
+    loop {
+        let next = reader.consume(1).await?.pop().ok_or("nothing came")?;
+        if next != first {
+            ensure(next == second, || format!("{next:?} came"))?;
+            break;
+        }
+        times += 1;
+    }
+    let expected = if scene.broker.capabilities.deduplicates { 1..=1 } else { 1..=2 };
+    ensure(expected.contains(&times), || format!("it came {times} times, not {expected:?}"))?;
+    reader.stays_quiet(scene.fixture.quiet()).await
+}
+
 /// After a failed event no later one of its key is published, or it would overtake.
 pub(crate) async fn batch_skips_the_key_of_a_failed_event(fixture: Arc<dyn BrokerFixture>) -> Outcome {
     let scene = Scene::open(fixture).await;
