@@ -47,7 +47,8 @@ fn bridge(source: &MemoryBroker, target: Arc<dyn EventPublisher>) -> Bridge {
 }
 
 async fn run(bridge: &Bridge) -> Result<BridgeEnd, BridgeError> {
-    let running = bridge.run(&CancellationToken::new());
+    let stop = CancellationToken::new();
+    let running = bridge.run(&stop);
     tokio::time::timeout(Duration::from_secs(3_600), running).await.expect("it ends")
 }
 

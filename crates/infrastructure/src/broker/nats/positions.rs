@@ -24,8 +24,11 @@ pub(super) struct NatsPositions {
     /// The revisions and positions last seen, by key: saves a request where nobody else has written.
     seen: Mutex<HashMap<String, (u64, u64)>>,
     /// The members of groups that are to be removed: their beats, and since when none has changed.
-    watched: Mutex<HashMap<String, (BTreeMap<String, u64>, Instant)>>,
+    watched: Mutex<HashMap<String, Watched>>,
 }
+
+/// Beats by member, and since when none has changed.
+type Watched = (BTreeMap<String, u64>, Instant);
 
 /// How often a change is tried again that another member was faster with.
 const TRIES: u32 = 10;
