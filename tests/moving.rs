@@ -1,13 +1,6 @@
 //! From one broker to another, with the binary and real servers: a running system is moved as `docs/moving-brokers.md` says, under load; the bridge is killed in the middle
 //! of a live stream; and the tools that publish, show and forget.
-#![cfg(all(
-    unix,
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "nats",
-    feature = "rabbitmq",
-    feature = "kafka"
-))]
+#![cfg(all(unix, feature = "sqlite", feature = "postgres", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -123,7 +123,11 @@ async fn a_bridge_that_is_killed_loses_nothing_and_keeps_the_order() {
     // What the last one copied again arrives as well, and is known.
     while timeout(Duration::from_millis(500), arrived.next()).await.is_ok() {}
     eventually("everything at the target was seen", PATIENCE, lag).await;
-    assert_eq!(arrived.seen, sent.iter().map(|event| event.id).collect(), "what is at the target was sent, and all of it");
+    assert_eq!(
+        arrived.seen,
+        sent.iter().map(|event| event.id).collect(),
+        "what is at the target was sent, and all of it"
+    );
     eprintln!("{EVENTS} events copied, {} arrived again after 4 kills", arrived.again);
     arrived.stream.close().await.expect("it closes");
     close(source).await;

@@ -43,7 +43,9 @@ async fn edit(client: &Client, stop: &AtomicBool) -> u64 {
         let answer = request.send().await.expect("an answer");
         match answer.status() {
             StatusCode::OK => version += 1,
-            status => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text().await.unwrap_or_default()),
+            status => {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text().await.unwrap_or_default())
+            }
         }
     }
     version - 1

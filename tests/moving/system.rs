@@ -155,4 +155,3 @@ async fn a_running_system_moves_from_kafka_to_the_database() {
     let Some(from) = support::fresh_namespace(Kind::Kafka) else { return };
     moved(&from, "database:", false).await;
 }
-

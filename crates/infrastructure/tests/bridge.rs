@@ -11,9 +11,7 @@ use std::{
 
 use activelog_application::{
     bridge::{Bridge, BridgeEnd, BridgeError, BridgeOptions, RefusedEvents, RefusedEventsError},
-    ports::{
-        BrokerHealth, EventPattern, EventPublisher, PublishError, PublishErrorKind, StartFrom, Subscription,
-    },
+    ports::{BrokerHealth, EventPattern, EventPublisher, PublishError, PublishErrorKind, StartFrom, Subscription},
     testing::broker::event,
 };
 use activelog_domain::event::EventEnvelope;
@@ -107,7 +105,7 @@ impl EventPublisher for Troubled {
         let (mut outcomes, mut failed) = (Vec::new(), HashSet::new());
         for event in events {
             // A place to be killed at, before and after each.
-            tokio::time::sleep(Duration::from_micros(50)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             if failed.contains(&event.partition_key) {
                 outcomes.push(Err(PublishError::new(PublishErrorKind::Skipped, "an earlier one failed")));
                 continue;
@@ -116,7 +114,7 @@ impl EventPublisher for Troubled {
             if trouble.is_none_or(|(_, stored)| stored) {
                 self.sound.publish(event).await.expect("memory takes it");
             }
-            tokio::time::sleep(Duration::from_micros(50)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             outcomes.push(match trouble {
                 None => Ok(()),
                 Some((kind, _)) => {
@@ -172,7 +170,7 @@ async fn a_bridge_that_is_killed_anywhere_loses_nothing_and_keeps_the_order() {
         let (mut kills, mut copied) = (0, 0);
         loop {
             let bridge = bridge(&source, troubled.clone());
-            let life = Duration::from_micros(chance.u64(100..20_000));
+            let life = Duration::from_millis(chance.u64(1..300));
             // Dropped where it stands, which a kill between publishing and acknowledging is to both brokers.
             let ended = tokio::time::timeout(life, bridge.run(&CancellationToken::new())).await;
             copied += bridge.progress().borrow().copied;

@@ -88,11 +88,7 @@ impl Bridge {
         Ok(None)
     }
 
-    async fn copy(
-        &self,
-        stream: &mut dyn DeliveryStream,
-        stop: &CancellationToken,
-    ) -> Result<BridgeEnd, BridgeError> {
+    async fn copy(&self, stream: &mut dyn DeliveryStream, stop: &CancellationToken) -> Result<BridgeEnd, BridgeError> {
         let mut quiet_since = Instant::now();
         loop {
             let Some(next) = stop.run_until_cancelled(timeout(self.options.look, stream.next())).await else {

@@ -16,8 +16,8 @@ mod terminal;
 pub use args::{
     BridgeArgs, Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs,
     DeadLettersCommand, EventsArgs, EventsCommand, GlobalFlags, GroupArgs, GroupBeginArgs, GroupLagArgs, GroupsArgs,
-    GroupsCommand, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
-    ParkedCommand, PublishArgs, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
+    GroupsCommand, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs, ParkedCommand,
+    PublishArgs, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };
 pub use terminal::one_line;

@@ -4,7 +4,10 @@ use activelog_application::ports::{
     BrokerHealth, Clock, DeliveryStream, EventSubscriber, Lag, PARTITIONS, Partition, SubscribeError, Subscription,
 };
 use async_trait::async_trait;
-use lapin::{options::{QueueDeclareOptions, QueueDeleteOptions}, types::FieldTable};
+use lapin::{
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
+};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -12,7 +15,10 @@ use super::{
     group::Groups,
     stream::RabbitMqStream,
 };
-use crate::{broker::subscription_check::{check, check_group}, clock::SystemClock};
+use crate::{
+    broker::subscription_check::{check, check_group},
+    clock::SystemClock,
+};
 
 /// Takes events out of the queues of consumer groups.
 pub(super) struct RabbitMqSubscriber {

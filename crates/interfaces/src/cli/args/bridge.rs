@@ -7,12 +7,13 @@ use clap::Args;
 pub(super) const AFTER_HELP: &str = "\
 Examples:
   activelog bridge --from amqp://old:5672 --to nats://new:4222
-  activelog bridge --from kafka://old:9092 --to database: --until-drained
+  activelog bridge --from kafka://old:9092 --to nats://new:4222 --group workers --until-drained
   ACTIVELOG_BRIDGE_FROM=amqp://ann:…@old ACTIVELOG_BRIDGE_TO=nats://new activelog bridge --skip-refused refused.jsonl
 
 Copies a live stream with the ids of its events and, within each partition key, their order. An event is acknowledged at the source
 only after the target has taken it: kill it as you like and start it again, it goes on where it was. What was under way is then
-copied a second time, under the same id. Trouble that may pass is waited out. Run one at a time for a group.
+copied a second time, under the same id. Trouble that may pass is waited out. Run one at a time for a group, and never one in each
+direction. docs/moving-brokers.md tells when it is needed: moving activelog itself needs no copying.
 
 Exit codes:
   0    stopped (Ctrl-C, SIGTERM), or drained; what was copied is acknowledged

@@ -1,7 +1,9 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{BridgeArgs, ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, GroupsArgs, ImportArgs, ParkedArgs, bridge};
+use super::{
+    BridgeArgs, ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, GroupsArgs, ImportArgs, ParkedArgs, bridge,
+};
 
 /// Exit codes, for the help of the program.
 const EXIT_CODES: &str = "\

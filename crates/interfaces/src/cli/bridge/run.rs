@@ -33,7 +33,11 @@ pub struct BridgeTools<'a> {
 ///
 /// # Errors
 /// When it cannot go on. What was done is printed all the same.
-pub async fn run(args: &BridgeArgs, tools: BridgeTools<'_>, output: &mut (dyn Write + Send)) -> Result<(), BridgeError> {
+pub async fn run(
+    args: &BridgeArgs,
+    tools: BridgeTools<'_>,
+    output: &mut (dyn Write + Send),
+) -> Result<(), BridgeError> {
     let types = if args.types.is_empty() { vec![EventPattern::all()] } else { args.types.clone() };
     let subscription = Subscription::new(&args.group, types).prefetch(AT_ONCE);
     let options = BridgeOptions { until_drained: args.until_drained, ..BridgeOptions::default() };

@@ -6,7 +6,9 @@ use activelog_application::ports::{SettleError, SubscribeError};
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
     /// The broker keeps nothing for groups that it does not know yet.
-    #[error("the {0} broker keeps nothing for a group before it begins: there is no beginning to start from, use --from now")]
+    #[error(
+        "the {0} broker keeps nothing for a group before it begins: there is no beginning to start from, use --from now"
+    )]
     NoBeginning(&'static str),
     /// The broker cannot do it, or not now.
     #[error(transparent)]

@@ -3,7 +3,9 @@ use std::{
     time::Duration,
 };
 
-use activelog_application::ports::{Broker, EventPattern, EventSubscriber, Lag, StartFrom, SubscribeError, Subscription};
+use activelog_application::ports::{
+    Broker, EventPattern, EventSubscriber, Lag, StartFrom, SubscribeError, Subscription,
+};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

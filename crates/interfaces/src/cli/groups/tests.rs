@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use activelog_application::ports::{
-    BrokerHealth, DeliveryStream, EventSubscriber, Lag, SubscribeError, Subscription,
-};
+use activelog_application::ports::{BrokerHealth, DeliveryStream, EventSubscriber, Lag, SubscribeError, Subscription};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 

@@ -116,12 +116,7 @@ pub(super) fn feed(source: &Source, check: bool, parser: &LineParser, to: &mpsc:
 }
 
 /// `None` when nobody listens.
-fn read(
-    source: &Source,
-    check: bool,
-    parser: &LineParser,
-    to: &mpsc::Sender<Fed>,
-) -> Result<Option<Fed>, SourceError> {
+fn read(source: &Source, check: bool, parser: &LineParser, to: &mpsc::Sender<Fed>) -> Result<Option<Fed>, SourceError> {
     let held = if check && !source.is_kept() { Some(source.hold()?) } else { None };
     let open = || -> Result<Box<dyn BufRead>, SourceError> {
         match &held {
