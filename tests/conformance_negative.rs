@@ -46,6 +46,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::LosesOnCancel, "next_is_cancel_safe"),
     (Fault::ForgetsHistory, "late_group_gets_history"),
     (Fault::KnowsOneGroup, "every_group_gets_everything"),
+    (Fault::KeepsRemovedGroups, "removed_group_begins_anew"),
+    (Fault::KeepsRemovedGroups, "group_in_use_is_not_removed"),
     (Fault::TakesAnySize, "too_large_is_refused"),
     (Fault::OvertakesFailures, "batch_skips_the_key_of_a_failed_event"),
     (Fault::TakesAnySubscription, "impossible_subscriptions_are_refused"),

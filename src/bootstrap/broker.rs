@@ -4,7 +4,7 @@ use activelog_application::ports::{Broker, Durability, IdGenerator};
 use activelog_infrastructure::broker::{BrokerRegistry, BrokerResources, JournalResources, require_durability};
 
 use super::Storage;
-use crate::config::{BrokerConfig, RequiredDurability};
+use crate::config::{BrokerConfig, RequiredDurability, SecretUrl};
 
 /// Refuses a URL that can never be connected, before anything is opened.
 pub(super) fn check_broker(config: &BrokerConfig) -> anyhow::Result<()> {
@@ -17,16 +17,24 @@ pub(super) async fn connect_broker(
     storage: &Storage,
     ids: Arc<dyn IdGenerator>,
 ) -> anyhow::Result<Broker> {
-    let journal = JournalResources {
+    let broker = connect_url(&config.url, Some(storage), ids).await?;
+    require_durability(&broker, durability(config.require_durability))?;
+    Ok(broker)
+}
+
+/// Connects the broker of a URL, whatever its durability. `database:` needs the storage.
+pub(super) async fn connect_url(
+    url: &SecretUrl,
+    storage: Option<&Storage>,
+    ids: Arc<dyn IdGenerator>,
+) -> anyhow::Result<Broker> {
+    let journal = storage.map(|storage| JournalResources {
         journal: storage.journal.clone(),
         positions: storage.positions.clone(),
         leases: storage.leases.clone(),
         signal: storage.journal_signal.clone(),
-    };
-    let resources = BrokerResources { ids, journal: Some(journal) };
-    let broker = BrokerRegistry::with_builtin().connect(config.url.expose(), resources).await?;
-    require_durability(&broker, durability(config.require_durability))?;
-    Ok(broker)
+    });
+    Ok(BrokerRegistry::with_builtin().connect(url.expose(), BrokerResources { ids, journal }).await?)
 }
 
 fn durability(required: RequiredDurability) -> Durability {

@@ -7,7 +7,7 @@ use activelog_interfaces::cli::{
     import::{DryRun, UseCaseImporter},
 };
 
-use super::{Application, Lifecycle, Role, SchemaPolicy, failures, replay, run_role};
+use super::{Application, Lifecycle, Role, SchemaPolicy, bridge, broker_tools, failures, replay, run_role};
 use crate::{
     commands::{CommandError, ExitStatus, open_import, run_import, scheduled_events, tail_events, written},
     config::Config,
@@ -19,9 +19,12 @@ use crate::{
 /// When it cannot begin or fails; the error says what to do.
 pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, CommandError> {
     let lifecycle = match command {
-        Command::Import(_) | Command::Events(_) | Command::DeadLetters(_) | Command::Parked(_) => {
-            Lifecycle::on_signals_quietly()
-        }
+        Command::Import(_)
+        | Command::Bridge(_)
+        | Command::Events(_)
+        | Command::Groups(_)
+        | Command::DeadLetters(_)
+        | Command::Parked(_) => Lifecycle::on_signals_quietly(),
         _ => Lifecycle::on_signals(),
     };
     let lifecycle = lifecycle.map_err(CommandError::failed)?;
@@ -33,10 +36,14 @@ pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, 
         Command::Migrate => migrate(config).await,
         Command::Import(args) => import(args, config, &lifecycle).await,
         Command::Events(args) => match &args.command {
+            EventsCommand::Tail(args) if args.broker => broker_tools::tail(args, config, &lifecycle).await,
+            EventsCommand::Publish(args) => broker_tools::publish(args, config, &lifecycle).await,
             EventsCommand::Tail(args) => tail(args, config, &lifecycle).await,
             EventsCommand::Replay(args) => replay::replay(args, config, &lifecycle).await,
             EventsCommand::Scheduled(args) => scheduled(&args.command, config, &lifecycle).await,
         },
+        Command::Bridge(args) => bridge::bridge(args, config, &lifecycle).await,
+        Command::Groups(args) => broker_tools::groups(&args.command, config, &lifecycle).await,
         Command::DeadLetters(args) => failures::dead_letters(&args.command, config, &lifecycle).await,
         Command::Parked(args) => failures::parked(&args.command, config, &lifecycle).await,
         // These need no database and are answered before.

@@ -3,11 +3,14 @@
 
 mod announcement;
 mod application;
+mod bridge;
 mod broker;
+mod broker_tools;
 mod dispatch;
 mod failures;
 mod health;
 mod housekeeping;
+mod journal_group;
 mod lifecycle;
 mod options;
 mod replay;

@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
-    housekeeping, options, webhooks,
+    housekeeping, journal_group, options, webhooks,
 };
 use crate::config::Config;
 
@@ -102,6 +102,9 @@ async fn connect(role: Role, config: &Config, application: &Application) -> anyh
          run `activelog serve`, or choose another broker, such as --broker-url database:",
         broker.name
     );
+    if broker.capabilities.delivers_from_journal {
+        journal_group::ensure_begun(&config.worker.group, &application.storage).await?;
+    }
     Ok(broker)
 }
 

@@ -3,7 +3,7 @@ use std::{io::Write, sync::Arc};
 use activelog_application::{
     activity::ports::Repositories,
     delivery::Replayer,
-    ports::{Journal, Replays, ScheduledEvents},
+    ports::{Broker, Journal, Replays, ScheduledEvents},
 };
 use activelog_interfaces::cli::{
     ReplayArgs, ScheduledCommand, TailArgs,
@@ -26,6 +26,24 @@ pub async fn tail_events(
     events::tail(journal.as_ref(), args, output, cancel).await.map_err(CommandError::failed)?;
     // Ctrl-C is how following ends.
     Ok(ExitStatus::Done)
+}
+
+/// Prints the events of a broker, reading as `group`. Ends early, and well, when `cancel` is set.
+///
+/// # Errors
+/// When the broker cannot be read, its group not be removed, or the output not be written.
+pub async fn tail_broker_events(
+    broker: &Broker,
+    group: &str,
+    args: &TailArgs,
+    output: &mut (dyn Write + Send),
+    cancel: &CancellationToken,
+) -> Result<ExitStatus, CommandError> {
+    match events::tail_broker(broker, group, args, output, cancel).await {
+        Ok(()) => Ok(ExitStatus::Done),
+        Err(error @ events::BrokerTailError::NoBeginning(_)) => Err(CommandError::usage(error)),
+        Err(error) => Err(CommandError::failed(error)),
+    }
 }
 
 /// Replays the events of a handler and says what was done. `cancel` interrupts it between two steps.

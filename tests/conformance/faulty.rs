@@ -43,6 +43,7 @@ pub(crate) enum Fault {
     LosesOnCancel,
     ForgetsHistory,
     KnowsOneGroup,
+    KeepsRemovedGroups,
     TakesAnySize,
     OvertakesFailures,
     TakesAnySubscription,
@@ -178,6 +179,13 @@ impl EventSubscriber for FaultySubscriber {
 
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         self.sound.lag(group).await
+    }
+
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError> {
+        match self.fault {
+            Fault::KeepsRemovedGroups => Ok(()),
+            _ => self.sound.remove_group(group).await,
+        }
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

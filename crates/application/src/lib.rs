@@ -6,6 +6,7 @@
 //! - [`relay`]: outbox to broker and journal.
 //! - [`retention`]: how long what has been dealt with is kept.
 //! - [`delivery`]: between broker and handler.
+//! - [`bridge`]: from one broker to another.
 //! - [`failures`]: what an operator does about failed events.
 //! - [`backpressure`]: when more is written than is taken.
 //! - [`activity`]: the use cases and event handlers of the activity log.
@@ -16,6 +17,7 @@
 
 pub mod activity;
 pub mod backpressure;
+pub mod bridge;
 pub mod delivery;
 pub mod failures;
 pub mod orchestrator;

@@ -25,6 +25,11 @@ pub trait EventSubscriber: Send + Sync + 'static {
     /// How far a group is behind; `None` where the broker cannot tell.
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError>;
 
+    /// Makes the broker forget a group: where it stands, and what is kept for it alone. What it has not taken is not delivered to it any more, and
+    /// whoever subscribes under its name later begins a new group. Fails with [`SubscribeError::InUse`] while the group has streams, here or in other
+    /// processes; those of a process that was killed count for some seconds more. A group that nobody knows is forgotten already.
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError>;
+
     /// Ends every stream.
     async fn close(&self) -> Result<(), SubscribeError>;
 }
@@ -38,6 +43,9 @@ pub enum SubscribeError {
     /// The broker cannot be reached at the moment.
     #[error("broker unavailable: {0}")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The group has streams, and would not be without them.
+    #[error("group {0} is in use: stop what reads as it first")]
+    InUse(String),
     /// The subscriber has been closed.
     #[error("the subscriber is closed")]
     Closed,

@@ -75,6 +75,13 @@ pub trait GroupPositions: Send + Sync + 'static {
     /// Moves the group forward on the partitions of these leases (scope `group:<group>`). Never moves it back. All or nothing:
     /// one lost lease refuses the whole with [`StorageErrorKind::Fenced`](super::StorageErrorKind::Fenced).
     async fn advance(&self, group: &str, to: &[(Lease, u64)]) -> Result<(), StorageError>;
+
+    /// Whether the group has joined, and has not been removed since.
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError>;
+
+    /// Forgets the group: where it stands, and the members and leases of its scope. `false`, with nothing done, while members of it live. A
+    /// group that nobody knows is forgotten already.
+    async fn remove(&self, group: &str) -> Result<bool, StorageError>;
 }
 
 #[cfg(test)]

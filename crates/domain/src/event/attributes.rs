@@ -26,3 +26,8 @@ pub struct EventMetadata {
     /// The W3C trace context it was recorded in, if any.
     pub trace: Option<TraceContext>,
 }
+
+/// The id here of an event from elsewhere whose own id is no UUID: those are only unique together with their source. The same each time.
+pub fn foreign_id(source: &str, id: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{source}\n{id}").as_bytes())
+}

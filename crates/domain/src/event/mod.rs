@@ -8,7 +8,7 @@ mod envelope;
 mod trace_context;
 mod upcaster;
 
-pub use attributes::{AggregateRef, EventMetadata};
+pub use attributes::{AggregateRef, EventMetadata, foreign_id};
 pub use cloud_event::CloudEventError;
 pub use decode::DecodeError;
 pub use domain_event::DomainEvent;

@@ -3,7 +3,7 @@
 //! Adapters put [`attributes`] into headers, and headers into [`Headers`]. What any other CloudEvents producer sends can be read: attributes that only this
 //! application knows may be missing.
 
-use activelog_domain::event::{EventEnvelope, TraceContext};
+use activelog_domain::event::{EventEnvelope, TraceContext, foreign_id};
 use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -98,9 +98,7 @@ impl Headers {
             return Err(WireError::SpecVersion(version.chars().take(80).collect()));
         }
         let (source, id) = (self.required("source")?, self.required("id")?);
-        // Others' ids are only unique together with their source.
-        let id =
-            id.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{source}\n{id}").as_bytes()));
+        let id: Uuid = id.parse().unwrap_or_else(|_| foreign_id(source, id));
         let subject = self.get("subject").unwrap_or_default().to_owned();
         let own_key = || if subject.is_empty() { id.to_string() } else { subject.clone() };
         let trace = self.get("traceparent").and_then(|parent| TraceContext::parse(parent, self.get("tracestate")));

@@ -4,16 +4,20 @@
 //! in the dispatcher of the composition root, and — if it needs nothing but ports — its work in a module beside [`import`].
 
 mod args;
+pub mod bridge;
 pub mod dead_letters;
 pub mod events;
+pub mod groups;
 pub mod import;
 pub mod parked;
+pub mod publish;
 mod terminal;
 
 pub use args::{
-    Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand,
-    EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
-    ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
+    BridgeArgs, Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs,
+    DeadLettersCommand, EventsArgs, EventsCommand, GlobalFlags, GroupArgs, GroupBeginArgs, GroupLagArgs, GroupsArgs,
+    GroupsCommand, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs, ParkedCommand,
+    PublishArgs, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };
 pub use terminal::one_line;

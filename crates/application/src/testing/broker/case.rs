@@ -91,6 +91,8 @@ pub fn cases() -> Vec<Case> {
         kept: groups::group_is_shared_across_connections;
         replaying: groups::late_group_gets_history;
         always: groups::latest_starts_with_what_comes;
+        always: groups::removed_group_begins_anew;
+        always: groups::group_in_use_is_not_removed;
         always: groups::slow_group_does_not_hold_up_another;
         kept: groups::reconnect_resumes_where_the_group_stood;
         kept: groups::acknowledged_stays_acknowledged_after_reconnect;

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::MemoryStorage;
 use crate::ports::{GroupPositions, JournalCursor, Lease, StorageError};
@@ -27,5 +28,21 @@ impl GroupPositions for MemoryStorage {
             }
         }
         Ok(())
+    }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        Ok(self.begin("group look-up")?.groups.contains_key(group))
+    }
+
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        let (now, scope) = (Instant::now(), format!("group:{group}"));
+        let mut state = self.begin("group remove")?;
+        if state.members.iter().any(|((of, _), expires)| *of == scope && *expires > now) {
+            return Ok(false);
+        }
+        state.groups.remove(group);
+        state.members.retain(|(of, _), _| *of != scope);
+        state.leases.retain(|(of, _), _| *of != scope);
+        Ok(true)
     }
 }

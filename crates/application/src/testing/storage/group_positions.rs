@@ -11,6 +11,8 @@ cases!("group positions":
     a_group_nobody_knows_stands_at_zero,
     positions_only_go_forward,
     one_lost_lease_refuses_the_whole,
+    a_removed_group_is_new_again,
+    a_group_with_living_members_is_not_removed,
 );
 
 fn cursor(position: u64) -> JournalCursor {
@@ -70,5 +72,34 @@ async fn one_lost_lease_refuses_the_whole(storage: Storage) -> Checked {
     let all: Vec<(Lease, u64)> = taken.into_iter().map(|lease| (lease, 4)).collect();
     storage.positions.advance("g", &all).await?;
     ensure_eq!(storage.positions.positions("g").await?, cursor(4), "after the heir went on");
+    Ok(())
+}
+
+async fn a_removed_group_is_new_again(storage: Storage) -> Checked {
+    let positions = &storage.positions;
+    let leases = storage.all_leases("group:g", "a").await?;
+    positions.join("g", &cursor(5)).await?;
+    positions.join("other", &cursor(5)).await?;
+    storage.leases.leave("group:g", "a").await?;
+    ensure_eq!(positions.is_known("g").await?, true, "before");
+    ensure_eq!(positions.remove("g").await?, true, "removing a group without members");
+    ensure_eq!(positions.is_known("g").await?, false, "afterwards");
+    ensure_eq!(positions.positions("g").await?, cursor(0), "where it stands");
+    ensure_eq!(positions.remove("g").await?, true, "removing it again");
+    ensure_eq!(positions.remove("nobody").await?, true, "removing what nobody knows");
+    let stale = [(leases[0].clone(), 9)];
+    expect_kind(positions.advance("g", &stale).await, StorageErrorKind::Fenced, "advancing with a lease that is gone")?;
+    ensure_eq!(positions.join("g", &cursor(3)).await?, cursor(3), "joining anew");
+    ensure_eq!(positions.positions("other").await?, cursor(5), "another group");
+    Ok(())
+}
+
+async fn a_group_with_living_members_is_not_removed(storage: Storage) -> Checked {
+    let positions = &storage.positions;
+    let leases = storage.all_leases("group:g", "a").await?;
+    positions.join("g", &cursor(5)).await?;
+    ensure_eq!(positions.remove("g").await?, false, "removing a group with a member");
+    positions.advance("g", &[(leases[0].clone(), 7)]).await?;
+    ensure_eq!(positions.positions("g").await?.0[0], 7, "its member goes on");
     Ok(())
 }

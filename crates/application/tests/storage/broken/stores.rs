@@ -173,6 +173,14 @@ impl GroupPositions for PiecemealAdvance {
         }
         Ok(())
     }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        self.0.is_known(group).await
+    }
+
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        self.0.remove(group).await
+    }
 }
 
 /// Gives everything to whoever asked last.

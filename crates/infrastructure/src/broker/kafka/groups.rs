@@ -118,6 +118,12 @@ impl Groups {
         }
     }
 
+    /// Lets go of the client that looks at a group.
+    pub(super) fn forget(&self, group: &str) {
+        let view = self.views.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
+        drop(view);
+    }
+
     /// Lets go of its clients.
     pub(super) fn close(&self) {
         let views = std::mem::take(&mut *self.views.lock().unwrap_or_else(PoisonError::into_inner));

@@ -4,14 +4,26 @@ use activelog_application::ports::{
     BrokerHealth, DeliveryStream, EventSubscriber, IdGenerator, Lag, SettleError, SubscribeError, Subscription,
 };
 use async_trait::async_trait;
-use rdkafka::error::{KafkaError, KafkaResult};
-use tokio::{sync::oneshot, time::timeout};
+use rdkafka::{
+    error::{KafkaError, KafkaResult},
+    types::RDKafkaErrorCode as Code,
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{config::Settings, groups::Groups, member::Member, monitor::Monitor};
+use super::{
+    config::{SESSION, Settings},
+    groups::Groups,
+    member::Member,
+    monitor::Monitor,
+    topic,
+};
 use crate::broker::{
     partitioned::{Assignment, Outages},
-    subscription_check::check,
+    subscription_check::{check, check_group},
 };
 
 /// How long a stream may take to close.
@@ -125,6 +137,31 @@ impl EventSubscriber for KafkaSubscriber {
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         let group = group.to_owned();
         self.look(move |groups| groups.lag(&group)).await.map(Some)
+    }
+
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError> {
+        check_group(group)?;
+        if self.stop.is_cancelled() {
+            return Err(SubscribeError::Closed);
+        }
+        // A member that has just left or died may count for as long as its session.
+        let deadline = Instant::now() + SESSION + Duration::from_secs(2);
+        loop {
+            self.groups.forget(group);
+            match topic::delete_group(&self.settings, group).await {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::AdminOp(Code::NonEmptyGroup)) if Instant::now() >= deadline => {
+                    return Err(SubscribeError::InUse(group.to_owned()));
+                }
+                Err(KafkaError::AdminOp(
+                    Code::NonEmptyGroup
+                    | Code::NotCoordinator
+                    | Code::CoordinatorNotAvailable
+                    | Code::CoordinatorLoadInProgress,
+                )) if Instant::now() < deadline => sleep(Duration::from_millis(200)).await,
+                Err(error) => return Err(SubscribeError::Unavailable(Box::new(error))),
+            }
+        }
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

@@ -61,6 +61,18 @@ pub(super) async fn make(settings: &Settings) -> KafkaResult<()> {
     Ok(())
 }
 
+/// Has the broker forget a group, unless it has never heard of it.
+pub(super) async fn delete_group(settings: &Settings, group: &str) -> KafkaResult<()> {
+    let (admin, group) = (admin(settings)?, settings.group_id(group));
+    for deleted in admin.delete_groups(&[&group], &patience(settings)).await? {
+        match deleted {
+            Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+            Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+        }
+    }
+    Ok(())
+}
+
 /// What the topic promises, as it is configured; what this user may not see is taken to be as it is when we make it.
 pub(super) async fn facts(settings: &Settings) -> TopicFacts {
     match describe(settings).await {

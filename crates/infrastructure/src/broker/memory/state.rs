@@ -211,6 +211,15 @@ impl State {
         Some(Arc::clone(&group.wake))
     }
 
+    /// Forgets a group; not while it has streams, which is answered with `false`.
+    pub(super) fn remove_group(&mut self, group: &str) -> bool {
+        if self.groups.get(group).is_some_and(|group| group.streams > 0) {
+            return false;
+        }
+        self.groups.remove(group);
+        true
+    }
+
     /// The open streams of a subscriber.
     pub(super) fn streams_of(&self, subscriber: u64) -> Vec<StreamId> {
         self.streams.iter().filter(|(_, s)| s.subscriber == subscriber).map(|(id, _)| *id).collect()

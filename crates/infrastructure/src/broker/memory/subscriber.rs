@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::{MemoryDeliveryStream, core::Core};
-use crate::broker::subscription_check::check;
+use crate::broker::subscription_check::{check, check_group};
 
 /// Tells subscribers apart, whichever broker they belong to.
 static SUBSCRIBERS: AtomicU64 = AtomicU64::new(0);
@@ -60,6 +60,20 @@ impl EventSubscriber for MemorySubscriber {
 
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         Ok(Some(self.core.lock().lag(group, Instant::now())))
+    }
+
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError> {
+        check_group(group)?;
+        let removed = {
+            let mut state = self.core.lock();
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(SubscribeError::Closed);
+            }
+            state.remove_group(group)
+        };
+        // Publishing may have waited for it.
+        self.core.room.notify_waiters();
+        if removed { Ok(()) } else { Err(SubscribeError::InUse(group.to_owned())) }
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

@@ -113,6 +113,11 @@ pub(super) fn held_epoch(content: &[u8], partition: Partition) -> Option<i64> {
     scope.leases.get(&partition.0).filter(|held| !held.owner.is_empty()).map(|held| held.epoch)
 }
 
+/// The members of a scope, with their beats.
+pub(super) fn beats(content: &[u8]) -> BTreeMap<String, u64> {
+    serde_json::from_slice::<Scope>(content).unwrap_or_default().members
+}
+
 #[async_trait]
 impl LeaseStore for NatsLeaseStore {
     async fn heartbeat(

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -9,26 +9,46 @@ use activelog_application::ports::{
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use tokio::time::Instant;
 
 use super::{
     connection::Connection,
     error::unavailable,
-    lease_store::{held_epoch, key as lease_key},
+    lease_store::{beats, held_epoch, key as lease_key},
 };
+use crate::broker::partitioned::LogOptions;
 
 /// The positions of groups: a key for each group and partition.
 pub(super) struct NatsPositions {
     connection: Connection,
     /// The revisions and positions last seen, by key: saves a request where nobody else has written.
     seen: Mutex<HashMap<String, (u64, u64)>>,
+    /// The members of groups that are to be removed: their beats, and since when none has changed.
+    watched: Mutex<HashMap<String, Watched>>,
 }
+
+/// Beats by member, and since when none has changed.
+type Watched = (BTreeMap<String, u64>, Instant);
 
 /// How often a change is tried again that another member was faster with.
 const TRIES: u32 = 10;
 
 impl NatsPositions {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, seen: Mutex::default() }
+        Self { connection, seen: Mutex::default(), watched: Mutex::default() }
+    }
+
+    /// Whether none of these members has beaten for as long as a lease lasts.
+    fn all_silent(&self, group: &str, beats: BTreeMap<String, u64>) -> bool {
+        if beats.is_empty() {
+            return true;
+        }
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = watched.entry(group.to_owned()).or_insert_with(|| (beats.clone(), Instant::now()));
+        if seen.0 != beats {
+            *seen = (beats, Instant::now());
+        }
+        seen.1.elapsed() >= LogOptions::default().lease_ttl
     }
 
     async fn bucket(&self, operation: &'static str) -> Result<Store, StorageError> {
@@ -145,5 +165,27 @@ impl GroupPositions for NatsPositions {
             .iter()
             .map(async |(lease, position)| self.advance_one(&bucket, &key(group, lease.partition), *position).await);
         try_join_all(write).await.map(drop)
+    }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        let bucket = self.bucket("look for a group").await?;
+        Ok(self.look(&bucket, &key(group, Partition(0))).await?.0 > 0)
+    }
+
+    /// Whoever is not seen to beat for as long as a lease lasts is gone: what was called once in vain finds that out when it is called again.
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        const OPERATION: &str = "remove the group";
+        let failed = |error: super::connection::AnyError| unavailable(OPERATION, error);
+        let (bucket, scope) = (self.bucket(OPERATION).await?, lease_key(&format!("group:{group}")));
+        let content = bucket.get(&scope).await.map_err(|error| failed(Box::new(error)))?;
+        if !self.all_silent(group, beats(&content.unwrap_or_default())) {
+            return Ok(false);
+        }
+        for key in (0..PARTITIONS).map(|partition| key(group, Partition(partition))).chain([scope]) {
+            bucket.purge(&key).await.map_err(|error| failed(Box::new(error)))?;
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
+        Ok(true)
     }
 }

@@ -4,10 +4,11 @@ use activelog_application::ports::{
     BrokerHealth, DeliveryStream, EventSubscriber, JournalCursor, Lag, StartFrom, SubscribeError, Subscription,
 };
 use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{driver::Driver, group_log::GroupLog, outage::Outages, state::Shared, stream::LogStream};
-use crate::broker::subscription_check::check;
+use crate::broker::subscription_check::{check, check_group};
 
 /// Takes events out of a partitioned log.
 pub(in crate::broker) struct LogSubscriber {
@@ -55,6 +56,22 @@ impl EventSubscriber for LogSubscriber {
         // Positions first: a group must not seem to be ahead.
         let positions = self.log.positions.positions(group).await?;
         Ok(Some(self.log.log.lag(&positions).await?))
+    }
+
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError> {
+        check_group(group)?;
+        if self.stop.is_cancelled() {
+            return Err(SubscribeError::Closed);
+        }
+        // As long as it takes to find out that a member has died.
+        let deadline = Instant::now() + self.log.options.lease_ttl * 2;
+        while !self.log.positions.remove(group).await? {
+            if Instant::now() >= deadline {
+                return Err(SubscribeError::InUse(group.to_owned()));
+            }
+            sleep(self.log.options.poll).await;
+        }
+        Ok(())
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

@@ -4,14 +4,21 @@ use activelog_application::ports::{
     BrokerHealth, Clock, DeliveryStream, EventSubscriber, Lag, PARTITIONS, Partition, SubscribeError, Subscription,
 };
 use async_trait::async_trait;
-use lapin::{options::QueueDeclareOptions, types::FieldTable};
+use lapin::{
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
+};
+use tokio::time::{Instant, sleep};
 
 use super::{
     error::{AnyError, within},
     group::Groups,
     stream::RabbitMqStream,
 };
-use crate::{broker::subscription_check::check, clock::SystemClock};
+use crate::{
+    broker::subscription_check::{check, check_group},
+    clock::SystemClock,
+};
 
 /// Takes events out of the queues of consumer groups.
 pub(super) struct RabbitMqSubscriber {
@@ -48,6 +55,35 @@ impl RabbitMqSubscriber {
         }
         Ok(Some(waiting))
     }
+
+    /// Whether somebody consumes a queue of the group. One may be missing while others are there.
+    async fn is_used(&self, group: &str) -> Result<bool, AnyError> {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let mut channel = self.groups.link.channel().await?;
+        for partition in (0..PARTITIONS).map(Partition) {
+            let queue = self.groups.topology.queue(group, partition);
+            let asking = channel.queue_declare(queue, passive, FieldTable::default());
+            match within(self.groups.link.options.timeout, "look at a queue", asking).await {
+                Ok(queue) if queue.consumer_count() > 0 => return Ok(true),
+                Ok(_) => {}
+                // The server closes the channel with that answer.
+                Err(error) if error.is_not_found() => channel = self.groups.link.channel().await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Deletes the queues of the group; those that are not there need not be.
+    async fn delete(&self, group: &str) -> Result<(), AnyError> {
+        let channel = self.groups.link.channel().await?;
+        for partition in (0..PARTITIONS).map(Partition) {
+            let queue = self.groups.topology.queue(group, partition);
+            let deleting = channel.queue_delete(queue, QueueDeleteOptions::default());
+            within(self.groups.link.options.timeout * 4, "delete a queue", deleting).await?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -80,6 +116,23 @@ impl EventSubscriber for RabbitMqSubscriber {
         let oldest = member.shared.oldest().filter(|_| elsewhere == 0);
         let age = oldest.map(|oldest| Duration::try_from(SystemClock.now().duration_since(oldest)).unwrap_or_default());
         Ok(Some(Lag { events, age }))
+    }
+
+    /// Its queues are deleted. The server cannot be asked to leave those that are used, so it is looked at first.
+    async fn remove_group(&self, group: &str) -> Result<(), SubscribeError> {
+        check_group(group)?;
+        if self.groups.is_closed() {
+            return Err(SubscribeError::Closed);
+        }
+        // As long as it takes until the server has noticed that a consumer has gone.
+        let deadline = Instant::now() + Duration::from_secs(u64::from(self.groups.link.options.heartbeat) * 3);
+        while self.is_used(group).await.map_err(SubscribeError::Unavailable)? {
+            if Instant::now() >= deadline {
+                return Err(SubscribeError::InUse(group.to_owned()));
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+        self.delete(group).await.map_err(SubscribeError::Unavailable)
     }
 
     async fn close(&self) -> Result<(), SubscribeError> {

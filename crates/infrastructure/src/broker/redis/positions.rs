@@ -84,6 +84,20 @@ end
     )
 });
 
+/// Groups, the group, its members, its leases; its name. Answers 0, with nothing done, while members live.
+static REMOVE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
+if redis.call('ZCARD', KEYS[3]) > 0 then return 0 end
+redis.call('SREM', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+return 1
+",
+    )
+});
+
 #[async_trait]
 impl GroupPositions for RedisPositions {
     async fn join(&self, group: &str, start: &JournalCursor) -> Result<JournalCursor, StorageError> {
@@ -114,5 +128,19 @@ impl GroupPositions for RedisPositions {
         }
         let moved: Result<(), _> = script.invoke_async(&mut self.0.commands()).await;
         moved.map_err(|error| storage_error("write positions", error))
+    }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        let known: Result<bool, _> =
+            redis::cmd("SISMEMBER").arg(self.0.keys.groups()).arg(group).query_async(&mut self.0.commands()).await;
+        known.map_err(|error| storage_error("look for a group", error))
+    }
+
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        let (keys, scope) = (&self.0.keys, format!("group:{group}"));
+        let mut script = REMOVE.key(keys.groups());
+        script.key(keys.group(group)).key(keys.members(&scope)).key(keys.leases(&scope)).arg(group);
+        let removed: Result<bool, _> = script.invoke_async(&mut self.0.commands()).await;
+        removed.map_err(|error| storage_error("remove the group", error))
     }
 }

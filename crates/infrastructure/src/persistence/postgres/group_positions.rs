@@ -8,6 +8,7 @@ use super::{
     envelope::stored_partition,
     error::fenced,
     journal::cursor,
+    lease_store::commit,
     rows::{Columns, signed},
 };
 
@@ -66,5 +67,32 @@ impl GroupPositions for PgDatabase {
             .bind(scope);
         let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
         if Columns::of(&row, OPERATION).take()? { Ok(()) } else { Err(fenced(OPERATION)) }
+    }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        const OPERATION: &str = "look for a group";
+        let query = sqlx::query("SELECT EXISTS (SELECT FROM group_positions WHERE group_name = $1)").bind(group);
+        let row = self.system(OPERATION).await?.one(OPERATION, query).await?;
+        Columns::of(&row, OPERATION).take()
+    }
+
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        const OPERATION: &str = "remove group";
+        let scope = format!("group:{group}");
+        let mut session = self.locked(&scope, OPERATION).await?;
+        let living = sqlx::query(
+            "SELECT EXISTS (SELECT FROM lease_members WHERE scope = $1 AND expires_at > clock_timestamp())",
+        );
+        let row = session.one(OPERATION, living.bind(&scope)).await?;
+        let living: bool = Columns::of(&row, OPERATION).take()?;
+        if !living {
+            let forget = sqlx::query(
+                "WITH positions AS (DELETE FROM group_positions WHERE group_name = $1), \
+                 members AS (DELETE FROM lease_members WHERE scope = $2) DELETE FROM leases WHERE scope = $2",
+            );
+            session.execute(OPERATION, forget.bind(group).bind(&scope)).await?;
+        }
+        commit(session, OPERATION).await?;
+        Ok(!living)
     }
 }

@@ -115,7 +115,7 @@ impl LeaseStore for PgDatabase {
 impl PgDatabase {
     /// A transaction in which nobody else changes the leases of the scope. A member that freezes in the middle of it must not hold up
     /// the others for longer than their leases last: the server ends it.
-    async fn locked(&self, scope: &str, operation: &'static str) -> Result<Session, StorageError> {
+    pub(super) async fn locked(&self, scope: &str, operation: &'static str) -> Result<Session, StorageError> {
         let mut session = self.system(operation).await?;
         session.begin(LOCKED.into_sql_str()).await?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))").bind(SCOPE_LOCKS).bind(scope);
@@ -124,6 +124,6 @@ impl PgDatabase {
     }
 }
 
-async fn commit(mut session: Session, operation: &'static str) -> Result<(), StorageError> {
+pub(super) async fn commit(mut session: Session, operation: &'static str) -> Result<(), StorageError> {
     session.commit().await.map_err(|error| storage_error(operation, error))
 }

@@ -181,4 +181,35 @@ impl GroupPositions for SqliteDatabase {
         }
         unit.finish().await
     }
+
+    async fn is_known(&self, group: &str) -> Result<bool, StorageError> {
+        let select = Statement::new(
+            "look for a group",
+            "SELECT count(*) AS positions FROM group_positions WHERE group_name = ?",
+        );
+        let found = self.fetch(select.bind(group), |row| rows::unsigned(row, "positions")).await?;
+        Ok(found.iter().any(|positions| *positions > 0))
+    }
+
+    async fn remove(&self, group: &str) -> Result<bool, StorageError> {
+        const OPERATION: &str = "remove group";
+        let (scope, now) = (format!("group:{group}"), self.inner.clock.now());
+        let mut unit = self.inner.writer.begin_now().await?;
+        let living = Statement::new(
+            OPERATION,
+            "SELECT count(*) AS members FROM lease_members WHERE scope = ? AND expires_at > ?",
+        );
+        let living = unit.fetch_all(living.bind(scope.as_str()).bind_time(now), |row| rows::unsigned(row, "members"));
+        if living.await?.iter().any(|members| *members > 0) {
+            return Ok(false);
+        }
+        let delete = Statement::new(
+            OPERATION,
+            "DELETE FROM group_positions WHERE group_name = $1; DELETE FROM lease_members WHERE scope = $2; \
+             DELETE FROM leases WHERE scope = $2",
+        );
+        unit.execute(delete.bind(group).bind(scope)).await?;
+        unit.finish().await?;
+        Ok(true)
+    }
 }

@@ -1,7 +1,7 @@
 use activelog_application::ports::EventPattern;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OutputFormat, ReplayArgs, ScheduledArgs, replay};
+use super::{OutputFormat, PublishArgs, ReplayArgs, ScheduledArgs, publish, replay};
 
 /// Arguments of `events`.
 #[derive(Debug, Clone, Args)]
@@ -19,8 +19,16 @@ pub enum EventsCommand {
 Examples:
   activelog events tail
   activelog events tail --follow --type 'activity.*'
-  activelog events tail --from beginning --limit 10 --output json")]
+  activelog events tail --from beginning --limit 10 --output json
+  activelog events tail --broker --follow --broker-url nats://127.0.0.1:4222
+
+With --broker it reads as a consumer group of its own, which disturbs no other and is removed at the end. Only a kill leaves it
+there; its name is on standard error, and `activelog groups remove NAME` removes it.")]
     Tail(TailArgs),
+
+    /// Publish events from a file or standard input, straight to the broker
+    #[command(after_help = publish::AFTER_HELP)]
+    Publish(PublishArgs),
 
     /// Make what a handler has made anew from the journal, while everything else goes on
     #[command(after_help = replay::AFTER_HELP)]
@@ -33,6 +41,10 @@ Examples:
 /// Arguments of `events tail`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TailArgs {
+    /// Read from the broker (`--broker-url`) instead of the journal
+    #[arg(long)]
+    pub broker: bool,
+
     /// Where to begin [default: now with --follow, beginning without]
     #[arg(long, value_enum)]
     pub from: Option<TailFrom>,

@@ -1,7 +1,9 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, ImportArgs, ParkedArgs};
+use super::{
+    BridgeArgs, ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, GroupsArgs, ImportArgs, ParkedArgs, bridge,
+};
 
 /// Exit codes, for the help of the program.
 const EXIT_CODES: &str = "\
@@ -9,7 +11,7 @@ Exit codes:
   0    done
   1    failed
   2    wrong usage or configuration: nothing was begun
-  3    done, but some of what was given was refused: rows of an import, numbers of dead letters
+  3    done, but some of what was given was refused: rows of an import, numbers of dead letters, events
   130  interrupted (Ctrl-C): what was done is kept
 
 Start here:
@@ -60,8 +62,15 @@ pub enum Command {
     /// Import activities from a file; safe to run again
     Import(ImportArgs),
 
-    /// Look at published and scheduled events
+    /// Copy a live stream of events from one broker to another
+    #[command(after_help = bridge::AFTER_HELP)]
+    Bridge(BridgeArgs),
+
+    /// Look at published and scheduled events, or publish some
     Events(EventsArgs),
+
+    /// Consumer groups of the broker: how far they are, beginning and removing them
+    Groups(GroupsArgs),
 
     /// Look at events that handlers were given up on; replay or discard them
     DeadLetters(DeadLettersArgs),

@@ -21,6 +21,12 @@ struct Line<'a> {
     event: &'a EventEnvelope,
 }
 
+/// An event of a broker, for machines.
+#[derive(Serialize)]
+struct Bare<'a> {
+    event: &'a EventEnvelope,
+}
+
 /// Writes an entry as one line.
 pub(super) fn write_entry(output: &mut dyn Write, format: OutputFormat, entry: &JournalEntry) -> io::Result<()> {
     match format {
@@ -34,13 +40,25 @@ pub(super) fn write_entry(output: &mut dyn Write, format: OutputFormat, entry: &
             serde_json::to_writer(&mut *output, &line)?;
             output.write_all(b"\n")
         }
-        OutputFormat::Text => {
-            let event = &entry.event;
-            let (time, name, subject) = (event.time, one_line(&event.name), one_line(&event.subject));
-            let (sequence, data) = (event.sequence, shown_data(event));
-            writeln!(output, "{time}  {name:<18}  {subject}  #{sequence}  {data}")
-        }
+        OutputFormat::Text => write_text(output, &entry.event),
     }
+}
+
+/// Writes an event of a broker as one line. Brokers have no positions to show.
+pub(super) fn write_event(output: &mut dyn Write, format: OutputFormat, event: &EventEnvelope) -> io::Result<()> {
+    match format {
+        OutputFormat::Json => {
+            serde_json::to_writer(&mut *output, &Bare { event })?;
+            output.write_all(b"\n")
+        }
+        OutputFormat::Text => write_text(output, event),
+    }
+}
+
+fn write_text(output: &mut dyn Write, event: &EventEnvelope) -> io::Result<()> {
+    let (time, name, subject) = (event.time, one_line(&event.name), one_line(&event.subject));
+    let (sequence, data) = (event.sequence, shown_data(event));
+    writeln!(output, "{time}  {name:<18}  {subject}  #{sequence}  {data}")
 }
 
 /// An event's data, as a line for people shows it.

@@ -1,7 +1,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use crate::{
-    ports::StartFrom,
+    ports::{StartFrom, SubscribeError},
     testing::broker::{
         BrokerFixture, Outcome,
         crowd::Crowd,
@@ -117,6 +117,50 @@ pub(crate) async fn latest_starts_with_what_comes(fixture: Arc<dyn BrokerFixture
     let mut reader = scene.reader(&subscription).await?;
     let got = reader.consume(20).await.map_err(|why| format!("a known group has lost its place: {why}"))?;
     ensure(got.iter().all(|e| e.name == "thing.newer"), || "an acknowledged event came again".to_owned())
+}
+
+/// A group that was removed has no place any more, and what it had not taken is not kept for it.
+pub(crate) async fn removed_group_begins_anew(fixture: Arc<dyn BrokerFixture>) -> Outcome {
+    let scene = Scene::open(fixture).await;
+    // Without replay, what no group at all will ever get may be refused.
+    let _other = scene.reader(&all("other")).await?;
+    let mut reader = scene.reader(&all("group")).await?;
+    let old = events("thing.old", 10, 50);
+    scene.publish(&old).await?;
+    reader.consume(20).await?;
+    reader.close().await?;
+    let subscriber = &scene.broker.subscriber;
+    for group in ["group", "group", "nobody"] {
+        subscriber.remove_group(group).await.map_err(|e| failed("remove")(&e))?;
+    }
+    let mut reader = scene.reader(&all("group").start(StartFrom::Latest)).await?;
+    let new = events("thing.new", 10, 20);
+    scene.publish(&new).await?;
+    let got = reader.consume(new.len()).await?;
+    ensure(got.iter().all(|e| e.name == "thing.new"), || "an event came that the group was removed with".to_owned())?;
+    reader.close().await?;
+    subscriber.remove_group("group").await.map_err(|e| failed("remove")(&e))?;
+    if !scene.broker.capabilities.replay {
+        return Ok(());
+    }
+    let mut reader = scene.reader(&all("group")).await?;
+    let got: HashSet<_> = reader.consume(old.len() + new.len()).await?.into_iter().map(|event| event.id).collect();
+    ensure(got.len() == old.len() + new.len(), || format!("{} events came from the oldest on", got.len()))
+}
+
+/// A group that has a stream stays, and its stream goes on.
+pub(crate) async fn group_in_use_is_not_removed(fixture: Arc<dyn BrokerFixture>) -> Outcome {
+    let scene = Scene::open(fixture).await;
+    let mut reader = scene.reader(&all("group")).await?;
+    let sent = events("thing.done", 10, 50);
+    scene.publish(&sent).await?;
+    reader.consume(20).await?;
+    match scene.reconnect().await.broker.subscriber.remove_group("group").await {
+        Err(SubscribeError::InUse(_)) => {}
+        outcome => return Err(format!("removing it while it is read: {outcome:?}")),
+    }
+    reader.consume(30).await?;
+    reader.stays_quiet(scene.fixture.quiet()).await
 }
 
 /// A group that does not settle gets no more than its prefetch, and another one all the same gets everything.
