@@ -67,7 +67,7 @@ impl BrokerFixture for FaultyFixture {
     }
 
     async fn broker(&self) -> Broker {
-        let Broker { name, capabilities, publisher, subscriber } = self.sound.broker();
+        let Broker { name, capabilities, publisher, subscriber, probe } = self.sound.broker();
         let fault = self.fault;
         let again = Arc::clone(&publisher);
         Broker {
@@ -75,6 +75,7 @@ impl BrokerFixture for FaultyFixture {
             capabilities,
             publisher: Arc::new(FaultyPublisher { fault, sound: publisher, count: AtomicU64::new(0) }),
             subscriber: Arc::new(FaultySubscriber { fault, sound: subscriber, publisher: again }),
+            probe,
         }
     }
 

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{EventPublisher, EventSubscriber};
+use super::{BrokerProbe, EventPublisher, EventSubscriber};
 
 /// What an acknowledged publish survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,4 +75,6 @@ pub struct Broker {
     pub publisher: Arc<dyn EventPublisher>,
     /// Where they come out.
     pub subscriber: Arc<dyn EventSubscriber>,
+    /// What asks the server how it is.
+    pub probe: Arc<dyn BrokerProbe>,
 }

@@ -25,6 +25,7 @@ pub mod redis;
 mod contiguous_ack;
 mod keyed_queue;
 mod partitioned;
+mod probing;
 mod registry;
 mod subscription_check;
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]

@@ -4,7 +4,8 @@ use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, Orde
 use rdkafka::error::KafkaError;
 
 use super::{
-    KafkaOptions, KafkaPublisher, KafkaServers, config::Settings, monitor::Monitor, subscriber::KafkaSubscriber, topic,
+    KafkaOptions, KafkaPublisher, KafkaServers, config::Settings, monitor::Monitor, probe::KafkaProbe,
+    subscriber::KafkaSubscriber, topic,
 };
 
 /// A broker on Apache Kafka.
@@ -24,6 +25,7 @@ impl KafkaBroker {
         let facts = topic::facts(&settings).await;
         let settings = settings.max_payload(facts.max_payload);
         let publisher = KafkaPublisher::new(settings.clone(), monitor.clone())?;
+        let probe = KafkaProbe::new(settings.clone())?;
         let broker = Broker {
             name: "kafka",
             capabilities: BrokerCapabilities {
@@ -38,6 +40,7 @@ impl KafkaBroker {
             },
             publisher: Arc::new(publisher),
             subscriber: Arc::new(KafkaSubscriber::new(settings, monitor, ids)),
+            probe: Arc::new(probe),
         };
         Ok(Self { broker })
     }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     RedisOptions, RedisPublisher, connection::Connection, lease_store::RedisLeaseStore, log::RedisLog,
-    positions::RedisPositions, watch::watch,
+    positions::RedisPositions, probe::RedisProbe, settings::Settings, watch::watch,
 };
 use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
 
@@ -24,7 +24,7 @@ impl RedisBroker {
     ) -> Result<Self, RedisError> {
         let max_payload = options.max_payload;
         let connection = Connection::open(info, options).await?;
-        let durability = connection.durability().await;
+        let durability = Settings::read(connection.commands()).await?.durability();
         let (news, stop) = (Signal::new(), CancellationToken::new());
         tokio::spawn(watch(connection.clone(), news.clone(), stop.clone()));
         let groups = GroupLog::new(
@@ -47,8 +47,9 @@ impl RedisBroker {
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: Arc::new(RedisPublisher::new(connection, news)),
+            publisher: Arc::new(RedisPublisher::new(connection.clone(), news)),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
+            probe: Arc::new(RedisProbe(connection)),
         };
         Ok(Self { broker })
     }

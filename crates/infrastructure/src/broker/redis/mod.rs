@@ -27,7 +27,9 @@ mod lease_store;
 mod log;
 mod options;
 mod positions;
+mod probe;
 mod publisher;
+mod settings;
 mod watch;
 
 pub use broker::RedisBroker;
