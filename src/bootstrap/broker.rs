@@ -17,19 +17,24 @@ pub(super) async fn connect_broker(
     storage: &Storage,
     ids: Arc<dyn IdGenerator>,
 ) -> anyhow::Result<Broker> {
-    let journal = JournalResources {
-        journal: storage.journal.clone(),
-        positions: storage.positions.clone(),
-        leases: storage.leases.clone(),
-        signal: storage.journal_signal.clone(),
-    };
-    let resources = BrokerResources { ids, journal: Some(journal) };
-    let broker = BrokerRegistry::with_builtin().connect(config.url.expose(), resources).await?;
+    let broker = BrokerRegistry::with_builtin().connect(config.url.expose(), resources(Some(storage), ids)).await?;
     require_durability(&broker, durability(config.require_durability))?;
     Ok(broker)
 }
 
-fn durability(required: RequiredDurability) -> Durability {
+/// What an adapter may build on.
+pub(super) fn resources(storage: Option<&Storage>, ids: Arc<dyn IdGenerator>) -> BrokerResources {
+    let journal = storage.map(|storage| JournalResources {
+        journal: storage.journal.clone(),
+        positions: storage.positions.clone(),
+        leases: storage.leases.clone(),
+        signal: storage.journal_signal.clone(),
+    });
+    BrokerResources { ids, journal }
+}
+
+/// The requirement as the port has it.
+pub(super) fn durability(required: RequiredDurability) -> Durability {
     match required {
         RequiredDurability::None => Durability::None,
         RequiredDurability::ProcessCrash => Durability::ProcessCrash,

@@ -4,7 +4,9 @@
 mod announcement;
 mod application;
 mod broker;
+mod broker_watch;
 mod dispatch;
+mod doctor;
 mod failures;
 mod health;
 mod housekeeping;
@@ -17,6 +19,7 @@ mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;
+pub use doctor::examine;
 pub use lifecycle::Lifecycle;
 pub use roles::{Role, run_role};
 pub use storage::{SchemaPolicy, Storage};

@@ -19,7 +19,8 @@ use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, broker_watch::BrokerWatch,
+    health::ProcessHealth,
     housekeeping, options, webhooks,
 };
 use crate::config::Config;
@@ -153,6 +154,7 @@ impl Parts {
             queries: application.storage.queries.clone(),
             replays: application.storage.replays.clone(),
             broker: broker.clone(),
+            broker_watch: broker.as_ref().map(|broker| BrokerWatch::start(broker.probe.clone(), &config.worker.group)),
             relay: None,
             worker: None,
             pressure: None,

@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod dead_letters;
+mod doctor;
 mod events;
 mod exit;
 mod import;
@@ -11,6 +12,7 @@ mod parked;
 pub use completions::completions;
 pub use config::show_config;
 pub use dead_letters::{choose_dead_letters, list_dead_letters, remedy_dead_letters, show_dead_letter};
+pub use doctor::show_diagnosis;
 pub use events::{replay_events, scheduled_events, tail_events};
 pub(crate) use exit::written;
 pub use exit::{CommandError, ExitStatus};

@@ -7,6 +7,10 @@ mod failures;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod report;
 mod webhook;
 
 pub use error::DatabaseError;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use report::DatabaseReport;

@@ -5,6 +5,7 @@
 
 mod args;
 pub mod dead_letters;
+pub mod doctor;
 pub mod events;
 pub mod import;
 pub mod parked;
@@ -12,7 +13,7 @@ mod terminal;
 
 pub use args::{
     Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand,
-    EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
+    DoctorArgs, EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
     ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };

@@ -54,7 +54,10 @@ impl KafkaProbe {
         let layout = self.layout().await?;
         let round_trip = begun.elapsed();
         let laid_out = layout.replicas > 0;
-        let mut findings = vec![Finding::ok(format!("{} brokers", layout.brokers))];
+        let mut findings = vec![Finding::ok(match layout.brokers {
+            1 => "one broker".to_owned(),
+            brokers => format!("{brokers} brokers"),
+        })];
         if laid_out {
             findings.extend(self.topic(layout).await?);
         } else {
@@ -78,7 +81,7 @@ impl KafkaProbe {
             Err(error) => return Err(error.into()),
         };
         let mut findings = of_layout(&name, layout, described.as_ref());
-        findings.extend(described.iter().flat_map(|config| of_topic(&self.settings, config)));
+        findings.extend(described.iter().flat_map(|config| of_topic(&self.settings, layout, config)));
         Ok(findings)
     }
 

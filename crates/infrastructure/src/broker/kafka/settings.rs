@@ -8,6 +8,9 @@ use super::{
     topic::{durability, max_payload, number, value},
 };
 
+/// As many replicas seldom lose power together.
+const SAFE_REPLICATION: usize = 3;
+
 /// What is gone after less time than this may be gone before somebody has mended an outage.
 const SHORT: Duration = Duration::from_secs(86_400);
 
@@ -75,7 +78,7 @@ pub(super) fn of_layout(topic: &str, layout: Layout, config: Option<&ConfigResou
 }
 
 /// What is to be said of how the topic is configured.
-pub(super) fn of_topic(settings: &Settings, config: &ConfigResource) -> Vec<Finding> {
+pub(super) fn of_topic(settings: &Settings, layout: Layout, config: &ConfigResource) -> Vec<Finding> {
     let topic = settings.topic();
     let mut findings = Vec::new();
     if value(config, "cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
@@ -92,11 +95,11 @@ pub(super) fn of_topic(settings: &Settings, config: &ConfigResource) -> Vec<Find
             alter(&topic, "unclean.leader.election.enable=false"),
         ));
     }
-    if durability(config) < Durability::PowerLoss {
+    if durability(config) < Durability::PowerLoss && layout.replicas < SAFE_REPLICATION {
         findings.push(Finding::warning(
             format!("topic {topic} does not sync each message (flush.messages)"),
             "events that were acknowledged last may be gone when all brokers that keep them lose power at once",
-            format!("{}; or rely on replicas that do not share their power", alter(&topic, "flush.messages=1")),
+            format!("{}; or keep the topic on three brokers that do not share their power", alter(&topic, "flush.messages=1")),
         ));
     }
     let kept = number(config, "retention.ms").map(Duration::from_millis);

@@ -2,6 +2,7 @@
 
 mod config;
 mod dead_letters;
+mod doctor;
 mod events;
 mod global;
 mod import;
@@ -14,6 +15,7 @@ pub use config::{ConfigArgs, ConfigOutput};
 pub use dead_letters::{
     DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand, ListDeadLettersArgs, RemedyArgs, ShowDeadLetterArgs,
 };
+pub use doctor::DoctorArgs;
 pub use events::{EventsArgs, EventsCommand, TailArgs, TailFrom};
 pub use global::GlobalFlags;
 pub use import::{ImportArgs, Source};

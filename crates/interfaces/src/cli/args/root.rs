@@ -1,7 +1,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, ImportArgs, ParkedArgs};
+use super::{ConfigArgs, DeadLettersArgs, DoctorArgs, EventsArgs, GlobalFlags, ImportArgs, ParkedArgs, doctor};
 
 /// Exit codes, for the help of the program.
 const EXIT_CODES: &str = "\
@@ -56,6 +56,10 @@ pub enum Command {
     /// Show every setting in effect and where it came from
     #[command(after_help = "Examples:\n  activelog config\n  activelog config --output toml > activelog.toml")]
     Config(ConfigArgs),
+
+    /// Look whether everything is set up as it should be, and say what to do about what is not
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(DoctorArgs),
 
     /// Import activities from a file; safe to run again
     Import(ImportArgs),
