@@ -20,8 +20,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, broker_watch::BrokerWatch,
-    health::ProcessHealth,
-    housekeeping, options, webhooks,
+    health::ProcessHealth, housekeeping, options, webhooks,
 };
 use crate::config::Config;
 

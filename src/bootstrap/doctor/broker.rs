@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use activelog_application::ports::{Broker, Finding, Lag};
+use activelog_application::ports::{Broker, Finding, Lag, Severity};
 use activelog_infrastructure::{
     broker::{BrokerRegistry, BrokerResources, require_durability},
     clock::SystemClock,
@@ -58,14 +58,15 @@ async fn look(config: &Config, resources: BrokerResources, inspected: &mut Inspe
     let (registry, url) = (BrokerRegistry::with_builtin(), config.broker.url.expose());
     let reached = timeout(CONNECT, registry.probe(url, resources.clone())).await;
     let answer = match reached {
-        Ok(Ok(probe)) => probe.probe(&config.worker.group).await.map_err(|error| error.to_string()),
+        Ok(Ok(probe)) => {
+            probe.probe(&config.worker.group).await.map_err(|error| format!("{}: {error}", config.broker.url))
+        }
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no connection within {} s", CONNECT.as_secs())),
+        Err(_) => Err(format!("no connection to the broker {} within {} s", config.broker.url, CONNECT.as_secs())),
     };
     let report = match answer {
         Ok(report) => report,
-        Err(reason) => {
-            let what = format!("the broker {} cannot be reached: {reason}", config.broker.url);
+        Err(what) => {
             let advice = "check that it runs there and accepts connections from here, and host, port, user and password in broker.url";
             inspected.findings.push(cannot(&what, advice));
             return;
@@ -74,12 +75,12 @@ async fn look(config: &Config, resources: BrokerResources, inspected: &mut Inspe
     let millis = report.round_trip.as_secs_f64() * 1e3;
     inspected.findings.push(Finding::ok(format!("{}; round trip {millis:.2} ms", report.product())));
     inspected.clock_ahead = report.clock_ahead;
-    let broken = report.findings.iter().any(|finding| finding.what.contains("connection.blocked"));
+    let sound = report.findings.iter().all(|finding| finding.severity < Severity::Error);
     inspected.findings.extend(report.findings);
     if !report.laid_out {
         let later = "what carries events is not all there yet: the first relay or worker that starts makes it";
-        inspected.findings.push(Finding::ok(later));
-    } else if !broken {
+        inspected.findings.extend(sound.then(|| Finding::ok(later)));
+    } else {
         // Everything is there, so connecting makes nothing.
         match timeout(CONNECT, registry.connect(url, resources)).await {
             Ok(Ok(broker)) => promised(config, &broker, inspected).await,
@@ -93,8 +94,16 @@ async fn look(config: &Config, resources: BrokerResources, inspected: &mut Inspe
 async fn promised(config: &Config, broker: &Broker, inspected: &mut Inspected) {
     let required = broker::durability(config.broker.require_durability);
     inspected.findings.push(match require_durability(broker, required) {
-        Ok(()) => Finding::ok(format!("it offers the durability that is required ({:?}, offered {:?})", required, broker.capabilities.durability)),
-        Err(error) => Finding::error(error.to_string(), "relays and workers refuse to start", "mend the settings above, or lower broker.require_durability"),
+        Ok(()) => Finding::ok(format!(
+            "it keeps what is published through {}; broker.require_durability asks for {}",
+            broker.capabilities.durability.survived(),
+            required.survived()
+        )),
+        Err(error) => Finding::error(
+            error.to_string(),
+            "relays and workers refuse to start",
+            "mend the settings above, or lower broker.require_durability",
+        ),
     });
     let group = &config.worker.group;
     let lag = timeout(LOOK, broker.subscriber.lag(group)).await;

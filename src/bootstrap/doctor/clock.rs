@@ -46,7 +46,10 @@ mod tests {
             let found = compare(&[("database", None), ("broker", Some(SignedDuration::from_millis(millis)))]);
             assert_eq!(found.iter().map(|finding| finding.severity).collect::<Vec<_>>(), [severity], "{found:?}");
         }
-        assert_eq!(judge("broker", SignedDuration::from_millis(-1_500)).what, "the clock of the broker is 1.500 s behind this machine's");
+        assert_eq!(
+            judge("broker", SignedDuration::from_millis(-1_500)).what,
+            "the clock of the broker is 1.500 s behind this machine's"
+        );
         assert_eq!(compare(&[("database", None)]).len(), 1);
     }
 }

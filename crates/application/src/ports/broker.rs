@@ -13,6 +13,17 @@ pub enum Durability {
     PowerLoss,
 }
 
+impl Durability {
+    /// What is survived, in words: `a loss of power`.
+    pub fn survived(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::ProcessCrash => "a crash of its process",
+            Self::PowerLoss => "a loss of power",
+        }
+    }
+}
+
 /// In which order events of one group arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderingGuarantee {

@@ -26,7 +26,9 @@ pub(super) fn too_old(server: &str, version: &str, least: (u32, u32)) -> Option<
     (found < least).then(|| {
         Finding::error(
             format!("{server} is version {version}"),
-            format!("what this program needs came with {server} {major}.{minor}: it will fail, or not keep its promise"),
+            format!(
+                "what this program needs came with {server} {major}.{minor}: it will fail, or not keep its promise"
+            ),
             format!("upgrade to {server} {major}.{minor} or newer"),
         )
     })

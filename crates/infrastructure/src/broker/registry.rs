@@ -279,7 +279,7 @@ impl fmt::Debug for BrokerUrl {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "broker {broker} keeps an acknowledged event through {}, but the configuration requires {}: {}",
-    survives(*.offered), survives(*.required), cure(*.required)
+    .offered.survived(), .required.survived(), cure(*.required)
 )]
 pub struct DurabilityError {
     /// The adapter's name.
@@ -290,18 +290,10 @@ pub struct DurabilityError {
     pub required: Durability,
 }
 
-fn survives(durability: Durability) -> &'static str {
-    match durability {
-        Durability::None => "nothing",
-        Durability::ProcessCrash => "a crash of its process",
-        Durability::PowerLoss => "a loss of power",
-    }
-}
-
 fn cure(required: Durability) -> String {
     format!(
         "choose a broker that survives {}, for example the URL `database:`, or require less durability",
-        survives(required)
+        required.survived()
     )
 }
 

@@ -5,10 +5,10 @@ mod error;
 mod failures;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod report;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod webhook;
 
 pub use error::DatabaseError;

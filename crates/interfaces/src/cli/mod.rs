@@ -13,8 +13,8 @@ mod terminal;
 
 pub use args::{
     Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand,
-    DoctorArgs, EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
-    ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
+    DoctorArgs, EventsArgs, EventsCommand, GlobalFlags, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat,
+    ParkedArgs, ParkedCommand, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };
 pub use terminal::one_line;

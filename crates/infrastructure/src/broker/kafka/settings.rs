@@ -69,7 +69,10 @@ pub(super) fn of_layout(topic: &str, layout: Layout, config: Option<&ConfigResou
     }
     if least.is_some_and(|least| least > replicas as u64) {
         findings.push(Finding::error(
-            format!("topic {topic} has {replicas} replicas and wants {} in sync (min.insync.replicas)", least.unwrap_or(0)),
+            format!(
+                "topic {topic} has {replicas} replicas and wants {} in sync (min.insync.replicas)",
+                least.unwrap_or(0)
+            ),
             "nothing can be published",
             alter(topic, "min.insync.replicas=1"),
         ));
@@ -99,7 +102,10 @@ pub(super) fn of_topic(settings: &Settings, layout: Layout, config: &ConfigResou
         findings.push(Finding::warning(
             format!("topic {topic} does not sync each message (flush.messages)"),
             "events that were acknowledged last may be gone when all brokers that keep them lose power at once",
-            format!("{}; or keep the topic on three brokers that do not share their power", alter(&topic, "flush.messages=1")),
+            format!(
+                "{}; or keep the topic on three brokers that do not share their power",
+                alter(&topic, "flush.messages=1")
+            ),
         ));
     }
     let kept = number(config, "retention.ms").map(Duration::from_millis);

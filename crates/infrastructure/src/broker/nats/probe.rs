@@ -39,9 +39,8 @@ impl NatsProbe {
                 let stream = self.config_of(&connection.options.namespace).await?;
                 let bucket = self.config_of(&format!("KV_{}", connection.bucket_name())).await?;
                 findings.extend(stream.iter().flat_map(|config| settings::of_stream(config, &server)));
-                findings.extend(
-                    bucket.iter().filter_map(|config| settings::of_bucket(&connection.bucket_name(), config)),
-                );
+                findings
+                    .extend(bucket.iter().filter_map(|config| settings::of_bucket(&connection.bucket_name(), config)));
                 stream.is_some() && bucket.is_some()
             }
         };
@@ -73,7 +72,9 @@ impl NatsProbe {
             Ok(stream) => Ok(Some(stream.cached_info().config.clone())),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(reason) if reason.code() == NOT_FOUND => Ok(None),
-                _ => Err(error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")).into()),
+                _ => {
+                    Err(error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")).into())
+                }
             },
         }
     }

@@ -58,7 +58,14 @@ impl RabbitMqProbe {
         if self.link.is_blocked() {
             findings.push(blocked());
             let round_trip = Duration::ZERO;
-            return Ok(BrokerReport { server: product, version, round_trip, clock_ahead: None, laid_out: true, findings });
+            return Ok(BrokerReport {
+                server: product,
+                version,
+                round_trip,
+                clock_ahead: None,
+                laid_out: true,
+                findings,
+            });
         }
         let begun = Instant::now();
         let channel = self.link.channel().await?;
@@ -121,7 +128,9 @@ impl RabbitMqProbe {
         match timeout(CONFIRMED_WITHIN, self.publish_to_nobody(&channel)).await {
             Ok(outcome) => outcome.map(|()| None),
             Err(_) if self.link.is_blocked() => Ok(Some(blocked())),
-            Err(_) => Err(format!("RabbitMQ has not confirmed a message within {} s", CONFIRMED_WITHIN.as_secs()).into()),
+            Err(_) => {
+                Err(format!("RabbitMQ has not confirmed a message within {} s", CONFIRMED_WITHIN.as_secs()).into())
+            }
         }
     }
 
@@ -159,6 +168,8 @@ fn misshapen(queue: &str, others: usize, reason: &str) -> Finding {
     Finding::error(
         format!("queue {queue} is not what this program makes{more}: {reason}"),
         "unless it is a quorum queue with a single active consumer, events in it can be lost or come out of order; workers cannot subscribe to it",
-        format!("stop the relays, take what is in it elsewhere, and delete it (`rabbitmqctl delete_queue {queue}`): a worker makes it anew"),
+        format!(
+            "stop the relays, take what is in it elsewhere, and delete it (`rabbitmqctl delete_queue {queue}`): a worker makes it anew"
+        ),
     )
 }

@@ -64,7 +64,10 @@ impl Settings {
     pub(super) fn findings(&self) -> Vec<Finding> {
         let redis_version = self.info("redis_version").filter(|_| self.info("valkey_version").is_none());
         let version = redis_version.and_then(|version| too_old("Redis", &version, LEAST));
-        [version, self.silence(), self.file(), self.eviction(), self.role(), self.mode()].into_iter().flatten().collect()
+        [version, self.silence(), self.file(), self.eviction(), self.role(), self.mode()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn silence(&self) -> Option<Finding> {
@@ -112,9 +115,15 @@ impl Settings {
         let bounded = self.info("maxmemory").is_none_or(|bytes| bytes != "0");
         let (what, advice) = (format!("maxmemory-policy is {policy}"), "set `maxmemory-policy noeviction`");
         Some(match bounded && policy.starts_with("allkeys") {
-            true => Finding::error(what, "when its memory is full, Redis throws away streams with events nobody has taken", advice),
+            true => Finding::error(
+                what,
+                "when its memory is full, Redis throws away streams with events nobody has taken",
+                advice,
+            ),
             // Nothing here has a time to live, and without a bound nothing is thrown away.
-            false => Finding::warning(what, "events are safe only as long as `maxmemory` and this stay as they are", advice),
+            false => {
+                Finding::warning(what, "events are safe only as long as `maxmemory` and this stay as they are", advice)
+            }
         })
     }
 
@@ -178,7 +187,12 @@ mod tests {
             ("aof_enabled:0", None, Nothing, Some(("appendonly is off", Severity::Error))),
             ("redis_version:6.2.1", Some(["yes", "always", "noeviction"]), PowerLoss, Some(("6.2.1", Severity::Error))),
             ("role:slave", Some(["yes", "always", "noeviction"]), PowerLoss, Some(("replica", Severity::Error))),
-            ("redis_mode:cluster", Some(["yes", "always", "noeviction"]), PowerLoss, Some(("cluster", Severity::Error))),
+            (
+                "redis_mode:cluster",
+                Some(["yes", "always", "noeviction"]),
+                PowerLoss,
+                Some(("cluster", Severity::Error)),
+            ),
         ] {
             let settings = settings(info, config);
             let found = settings.findings().into_iter().max_by_key(|finding| finding.severity);
