@@ -177,7 +177,7 @@ async fn a_classic_queue_of_rabbitmq_is_told_of() {
     }
     let report = ask(&*broker.probe).await;
     let finding = found(&report, Severity::Error, "is not what this program makes, and 15 others");
-    assert!(finding.what.contains("x-queue-type") && finding.advice.contains("delete_queue"), "{finding:?}");
+    assert!(finding.what.contains("inequivalent arg") && finding.advice.contains("delete_queue"), "{finding:?}");
 }
 
 #[cfg(feature = "rabbitmq")]

@@ -139,6 +139,8 @@ impl RabbitMqProbe {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let publishing = channel.basic_publish(self.topology.members(), NOBODY.into(), options, b"", properties);
         publishing.await?.await?;
+        // The message that tells the server that this connection publishes is still taken. What follows it is not.
+        channel.close(200, "OK".into()).await?;
         Ok(())
     }
 }
