@@ -6,8 +6,8 @@ use std::{
 };
 
 use activelog::{
-    bootstrap::dispatch,
-    commands::{CommandError, ExitStatus, completions, show_config},
+    bootstrap::{dispatch, examine},
+    commands::{CommandError, ExitStatus, completions, show_config, show_diagnosis},
     config::{LogConfig, LogFormat, load},
 };
 use activelog_interfaces::cli::{Cli, Command};
@@ -37,7 +37,13 @@ fn run(cli: &Cli) -> Result<ExitStatus, CommandError> {
     drop(output);
     init_logging(&loaded.config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
-    let outcome = runtime.block_on(dispatch(&cli.command, &loaded.config));
+    let outcome = match &cli.command {
+        Command::Doctor(args) => {
+            let diagnosis = runtime.block_on(examine(&loaded));
+            show_diagnosis(&diagnosis, args, &mut io::stdout().lock())
+        }
+        command => runtime.block_on(dispatch(command, &loaded.config)),
+    };
     // What is still running after a hard stop is left alone; it is rolled back by the database.
     runtime.shutdown_timeout(std::time::Duration::from_millis(100));
     outcome

@@ -51,6 +51,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::TakesAnySize, "too_large_is_refused"),
     (Fault::OvertakesFailures, "batch_skips_the_key_of_a_failed_event"),
     (Fault::TakesAnySubscription, "impossible_subscriptions_are_refused"),
+    (Fault::AsksWithEvents, "asking_disturbs_nothing"),
 ];
 
 fn main() -> ExitCode {

@@ -13,6 +13,8 @@ mod aborts;
 mod bad_starts;
 #[path = "program/client.rs"]
 mod client;
+#[path = "program/doctor.rs"]
+mod doctor;
 #[path = "program/failed_events.rs"]
 mod failed_events;
 #[path = "program/importing.rs"]

@@ -28,16 +28,22 @@ pub(super) async fn connect_url(
     storage: Option<&Storage>,
     ids: Arc<dyn IdGenerator>,
 ) -> anyhow::Result<Broker> {
+    Ok(BrokerRegistry::with_builtin().connect(url.expose(), resources(storage, ids)).await?)
+}
+
+/// What an adapter may build on.
+pub(super) fn resources(storage: Option<&Storage>, ids: Arc<dyn IdGenerator>) -> BrokerResources {
     let journal = storage.map(|storage| JournalResources {
         journal: storage.journal.clone(),
         positions: storage.positions.clone(),
         leases: storage.leases.clone(),
         signal: storage.journal_signal.clone(),
     });
-    Ok(BrokerRegistry::with_builtin().connect(url.expose(), BrokerResources { ids, journal }).await?)
+    BrokerResources { ids, journal }
 }
 
-fn durability(required: RequiredDurability) -> Durability {
+/// The requirement as the port has it.
+pub(super) fn durability(required: RequiredDurability) -> Durability {
     match required {
         RequiredDurability::None => Durability::None,
         RequiredDurability::ProcessCrash => Durability::ProcessCrash,

@@ -46,8 +46,8 @@ pub async fn dispatch(command: &Command, config: &Config) -> Result<ExitStatus, 
         Command::Groups(args) => broker_tools::groups(&args.command, config, &lifecycle).await,
         Command::DeadLetters(args) => failures::dead_letters(&args.command, config, &lifecycle).await,
         Command::Parked(args) => failures::parked(&args.command, config, &lifecycle).await,
-        // These need no database and are answered before.
-        Command::Config(_) | Command::Completions(_) => Ok(ExitStatus::Done),
+        // These work on no database and are answered before.
+        Command::Config(_) | Command::Completions(_) | Command::Doctor(_) => Ok(ExitStatus::Done),
     }
 }
 

@@ -11,6 +11,8 @@ use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource}
 use async_trait::async_trait;
 use tokio::{sync::watch, time::timeout};
 
+use super::broker_watch::{BrokerWatch, Seen};
+
 /// How long the database may take to answer. Less than `/health` waits for all components, so that one that is silent does not
 /// hide the others.
 const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
@@ -21,6 +23,7 @@ pub(super) struct ProcessHealth {
     pub(super) queries: Arc<dyn Queries>,
     pub(super) replays: Arc<dyn Replays>,
     pub(super) broker: Option<Broker>,
+    pub(super) broker_watch: Option<BrokerWatch>,
     pub(super) relay: Option<watch::Receiver<RelayHealth>>,
     pub(super) worker: Option<watch::Receiver<ConsumerStatus>>,
     pub(super) pressure: Option<PressureGauge>,
@@ -45,7 +48,12 @@ impl HealthSource for ProcessHealth {
             components.push(ComponentHealth::new("replays", status));
         }
         if let Some(broker) = &self.broker {
-            components.push(ComponentHealth::new("broker", broker_status(broker)));
+            let Seen { facts, silent } = self.broker_watch.as_ref().map(BrokerWatch::seen).unwrap_or_default();
+            let status = match (broker_status(broker), silent) {
+                (ComponentStatus::Up, Some(reason)) => ComponentStatus::Degraded(reason),
+                (status, _) => status,
+            };
+            components.push(ComponentHealth::new("broker", status).server(facts));
         }
         if let Some(relay) = &self.relay {
             let status = match &*relay.borrow() {
@@ -149,7 +157,7 @@ mod tests {
     /// The health of a process that has a database and nothing else.
     fn only(queries: Arc<dyn Queries>, store: &MemoryRepositories) -> ProcessHealth {
         let replays = Arc::new(store.failures());
-        ProcessHealth { queries, replays, broker: None, relay: None, worker: None, pressure: None }
+        ProcessHealth { queries, replays, broker: None, broker_watch: None, relay: None, worker: None, pressure: None }
     }
 
     #[tokio::test]

@@ -6,7 +6,9 @@ mod application;
 mod bridge;
 mod broker;
 mod broker_tools;
+mod broker_watch;
 mod dispatch;
+mod doctor;
 mod failures;
 mod health;
 mod housekeeping;
@@ -20,6 +22,7 @@ mod webhooks;
 
 pub use application::Application;
 pub use dispatch::dispatch;
+pub use doctor::examine;
 pub use lifecycle::Lifecycle;
 pub use roles::{Role, run_role};
 pub use storage::{SchemaPolicy, Storage};

@@ -19,8 +19,8 @@ use anyhow::Context;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, health::ProcessHealth,
-    housekeeping, journal_group, options, webhooks,
+    Application, Lifecycle, SchemaPolicy, announcement::announce, broker::check_broker, broker_watch::BrokerWatch,
+    health::ProcessHealth, housekeeping, journal_group, options, webhooks,
 };
 use crate::config::Config;
 
@@ -156,6 +156,7 @@ impl Parts {
             queries: application.storage.queries.clone(),
             replays: application.storage.replays.clone(),
             broker: broker.clone(),
+            broker_watch: broker.as_ref().map(|broker| BrokerWatch::start(broker.probe.clone(), &config.worker.group)),
             relay: None,
             worker: None,
             pressure: None,

@@ -10,10 +10,11 @@ use std::{
 
 use activelog_application::{
     ports::{
-        Broker, BrokerHealth, Delivery, DeliveryStream, EventPattern, EventPublisher, EventSubscriber, Lag,
-        PublishError, PublishErrorKind, Settle, SettleError, StartFrom, SubscribeError, Subscription,
+        Broker, BrokerHealth, BrokerProbe, BrokerReport, Delivery, DeliveryStream, EventPattern, EventPublisher,
+        EventSubscriber, Lag, ProbeError, PublishError, PublishErrorKind, Settle, SettleError, StartFrom,
+        SubscribeError, Subscription,
     },
-    testing::broker::BrokerFixture,
+    testing::broker::{BrokerFixture, event},
 };
 use activelog_domain::event::EventEnvelope;
 use activelog_infrastructure::broker::memory::MemoryBroker;
@@ -47,6 +48,7 @@ pub(crate) enum Fault {
     TakesAnySize,
     OvertakesFailures,
     TakesAnySubscription,
+    AsksWithEvents,
 }
 
 /// Connects the suite to a broken broker.
@@ -68,20 +70,39 @@ impl BrokerFixture for FaultyFixture {
     }
 
     async fn broker(&self) -> Broker {
-        let Broker { name, capabilities, publisher, subscriber } = self.sound.broker();
+        let Broker { name, capabilities, publisher, subscriber, probe } = self.sound.broker();
         let fault = self.fault;
         let again = Arc::clone(&publisher);
+        let asking = Arc::clone(&publisher);
         Broker {
             name,
             capabilities,
             publisher: Arc::new(FaultyPublisher { fault, sound: publisher, count: AtomicU64::new(0) }),
             subscriber: Arc::new(FaultySubscriber { fault, sound: subscriber, publisher: again }),
+            probe: Arc::new(FaultyProbe { fault, sound: probe, publisher: asking }),
         }
     }
 
     /// A sound broker in memory needs far less.
     fn patience(&self) -> Duration {
         Duration::from_secs(2)
+    }
+}
+
+struct FaultyProbe {
+    fault: Fault,
+    sound: Arc<dyn BrokerProbe>,
+    publisher: Arc<dyn EventPublisher>,
+}
+
+#[async_trait]
+impl BrokerProbe for FaultyProbe {
+    async fn probe(&self, group: &str) -> Result<BrokerReport, ProbeError> {
+        if self.fault == Fault::AsksWithEvents {
+            let canary = event("thing.asked", "canary", 1);
+            self.publisher.publish(&canary).await.map_err(|error| ProbeError(Box::new(error)))?;
+        }
+        self.sound.probe(group).await
     }
 }
 

@@ -112,7 +112,7 @@ impl Kind {
         folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
     }
 
-    fn arguments(self, folder: &Path, port: u16) -> Vec<String> {
+    fn arguments(self, folder: &Path, port: u16, care: Care) -> Vec<String> {
         let (folder, port) = (folder.display().to_string(), port.to_string());
         let arguments: Vec<&str> = match self {
             Self::Redis => vec![
@@ -125,11 +125,13 @@ impl Kind {
                 "--appendonly",
                 "yes",
                 "--appendfsync",
-                "always",
+                if care == Care::Durable { "always" } else { "everysec" },
                 "--save",
                 "",
+                "--maxmemory",
+                if care == Care::Durable { "0" } else { "64mb" },
                 "--maxmemory-policy",
-                "noeviction",
+                if care == Care::Durable { "noeviction" } else { "allkeys-lru" },
                 "--daemonize",
                 "no",
             ],
@@ -160,11 +162,21 @@ impl Kind {
     }
 }
 
+/// How a server is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// As the documentation asks for.
+    Durable,
+    /// As it should not be: Redis syncs once a second and evicts, NATS has no JetStream, RabbitMQ has an alarm for its disk. Kafka is as ever: it has one node.
+    Careless,
+}
+
 /// A broker of one's own: on loopback, with its data in a temporary folder, durable like a real one. It ends when this is dropped, or when the process
 /// ends in whatever way.
 #[derive(Debug)]
 pub struct PrivateBroker {
     kind: Kind,
+    care: Care,
     program: PathBuf,
     folder: TempDir,
     port: u16,
@@ -175,20 +187,27 @@ pub struct PrivateBroker {
 impl PrivateBroker {
     /// Starts one; `None` when its program is not on this machine.
     pub fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, Care::Durable)
+    }
+
+    /// Starts one that is set like this; `None` when its program is not on this machine.
+    pub fn start_with(kind: Kind, care: Care) -> Option<Self> {
         let program = kind.find()?;
         let folder =
             tempfile::Builder::new().prefix(&format!("activelog-{}-", kind.program())).tempdir().expect("a folder");
         give_to_nobody(folder.path());
-        let mut server = Self { kind, program, folder, port: 0, running: Mutex::new(None) };
+        let mut server = Self { kind, care, program, folder, port: 0, running: Mutex::new(None) };
         // Another process may take a port between its being found free and its being used.
         for _ in 0..3 {
             server.port = free_port();
             if kind == Kind::Nats {
                 let (folder, port) = (server.folder.path(), server.port);
-                let text = format!(
-                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
-                    folder.join("data")
-                );
+                let data = folder.join("data");
+                let jetstream = match care {
+                    Care::Durable => format!("jetstream {{ store_dir: {data:?}, sync_interval: always }}\n"),
+                    Care::Careless => String::new(),
+                };
+                let text = format!("listen: 127.0.0.1:{port}\nmax_payload: 8MB\n{jetstream}");
                 fs::write(folder.join("nats.conf"), text).expect("a configuration");
             }
             if kind == Kind::Kafka {
@@ -267,9 +286,10 @@ impl PrivateBroker {
         command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).args(as_nobody());
         match self.kind {
             Kind::RabbitMq => {
-                command.arg("sh").args(private_rabbitmq::prepare(self.folder.path(), &self.program, self.port))
+                let full = self.care == Care::Careless;
+                command.arg("sh").args(private_rabbitmq::prepare(self.folder.path(), &self.program, self.port, full))
             }
-            kind => command.arg(&self.program).args(kind.arguments(self.folder.path(), self.port)),
+            kind => command.arg(&self.program).args(kind.arguments(self.folder.path(), self.port, self.care)),
         };
         // A group of its own: Ctrl-C is for the tests, and the server ends when they have ended.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

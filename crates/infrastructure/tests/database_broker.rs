@@ -185,3 +185,23 @@ async fn reads_ahead_no_more_than_it_may_hold() {
     drop(held);
     assert_eq!(consume(&mut stream, 5_000).await.len(), 5_000);
 }
+
+/// The oldest event that waits says how old the lag is; without one there is no age.
+#[tokio::test(start_paused = true)]
+async fn lag_is_as_old_as_the_oldest_event_that_waits() {
+    let storage = MemoryStorage::new();
+    let broker = process(&storage);
+    let mut stream = join(&broker).await;
+    broker.publisher.publish_batch(&things(0..20)).await;
+    let waiting = broker.subscriber.lag("group").await.expect("a lag").expect("it can tell");
+    assert_eq!((waiting.events, waiting.age.is_some()), (20, true));
+    assert_eq!(consume(&mut stream, 20).await.len(), 20);
+    until("everything is acknowledged", async || {
+        broker
+            .subscriber
+            .lag("group")
+            .await
+            .is_ok_and(|lag| lag.is_some_and(|lag| lag.events == 0 && lag.age.is_none()))
+    })
+    .await;
+}

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{EventPublisher, EventSubscriber};
+use super::{BrokerProbe, EventPublisher, EventSubscriber};
 
 /// What an acknowledged publish survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,6 +11,17 @@ pub enum Durability {
     ProcessCrash,
     /// A loss of power.
     PowerLoss,
+}
+
+impl Durability {
+    /// What is survived, in words: `a loss of power`.
+    pub fn survived(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::ProcessCrash => "a crash of its process",
+            Self::PowerLoss => "a loss of power",
+        }
+    }
 }
 
 /// In which order events of one group arrive.
@@ -77,4 +88,6 @@ pub struct Broker {
     pub publisher: Arc<dyn EventPublisher>,
     /// Where they come out.
     pub subscriber: Arc<dyn EventSubscriber>,
+    /// What asks the server how it is.
+    pub probe: Arc<dyn BrokerProbe>,
 }

@@ -2,6 +2,7 @@
 //! [`testing`](crate::testing) check it.
 
 mod broker;
+mod broker_probe;
 mod clock;
 mod crash_marks;
 mod dead_letters;
@@ -9,6 +10,7 @@ mod delivery_stream;
 mod disk_space;
 mod event_publisher;
 mod event_subscriber;
+mod finding;
 mod id_generator;
 mod idempotency;
 mod inbox;
@@ -25,6 +27,7 @@ mod subscription;
 mod unit_of_work;
 
 pub use broker::{Broker, BrokerCapabilities, BrokerHealth, Durability, Lag, OrderingGuarantee};
+pub use broker_probe::{BrokerProbe, BrokerReport, ProbeError};
 pub use clock::Clock;
 pub use crash_marks::CrashMarks;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterState, DeadLetters, Death};
@@ -32,6 +35,7 @@ pub use delivery_stream::{Delivery, DeliveryStream, Settle, SettleError};
 pub use disk_space::DiskSpace;
 pub use event_publisher::{EventPublisher, PublishError, PublishErrorKind};
 pub use event_subscriber::{EventSubscriber, SubscribeError};
+pub use finding::{Finding, Severity};
 pub use id_generator::IdGenerator;
 pub use idempotency::{Claim, IdempotencyKey, IdempotencyStore, StoredResponse};
 pub use inbox::{Inbox, Intake};

@@ -5,9 +5,9 @@
 //!
 //! # Adding a broker
 //!
-//! 1. Write a module here that implements [`EventPublisher`](activelog_application::ports::EventPublisher) and
-//!    [`EventSubscriber`](activelog_application::ports::EventSubscriber) and a
-//!    [`BrokerFactory`] that connects to a URL.
+//! 1. Write a module here that implements [`EventPublisher`](activelog_application::ports::EventPublisher),
+//!    [`EventSubscriber`](activelog_application::ports::EventSubscriber) and [`BrokerProbe`](activelog_application::ports::BrokerProbe), and a
+//!    [`BrokerFactory`] that connects to a URL, and to ask makes nothing there.
 //! 2. Add its line to `BUILT_IN` in `registry.rs`.
 //! 3. Add a fixture and its line to `tests/conformance.rs`: the suite says what is still wrong.
 
@@ -25,6 +25,7 @@ pub mod redis;
 mod contiguous_ack;
 mod keyed_queue;
 mod partitioned;
+mod probing;
 mod registry;
 mod subscription_check;
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]

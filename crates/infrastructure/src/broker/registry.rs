@@ -1,6 +1,8 @@
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
-use activelog_application::ports::{Broker, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, Signal};
+use activelog_application::ports::{
+    Broker, BrokerProbe, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, Signal,
+};
 use async_trait::async_trait;
 
 use super::{database::DatabaseFactory, memory::MemoryFactory};
@@ -16,6 +18,11 @@ pub trait BrokerFactory: Send + Sync + 'static {
 
     /// Connects. Fails for a URL that will never work and for a broker that cannot be reached at this moment.
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError>;
+
+    /// Connects for asking alone, and makes nothing. For adapters that make something when they [`connect`](Self::connect).
+    async fn probe(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
+        Ok(self.connect(url, resources).await?.probe)
+    }
 }
 
 /// What of the application an adapter may build on.
@@ -178,6 +185,12 @@ impl BrokerRegistry {
         factory.connect(&url, &resources).await
     }
 
+    /// Connects to the broker at `url` for asking alone: nothing is made there.
+    pub async fn probe(&self, url: &str, resources: BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
+        let (url, factory) = self.find(url)?;
+        factory.probe(&url, &resources).await
+    }
+
     fn find(&self, url: &str) -> Result<(BrokerUrl, &dyn BrokerFactory), ConnectError> {
         let url = BrokerUrl::parse(url).ok_or_else(|| ConnectError::NoScheme { known: self.known() })?;
         match self.schemes.get(&url.scheme) {
@@ -266,7 +279,7 @@ impl fmt::Debug for BrokerUrl {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "broker {broker} keeps an acknowledged event through {}, but the configuration requires {}: {}",
-    survives(*.offered), survives(*.required), cure(*.required)
+    .offered.survived(), .required.survived(), cure(*.required)
 )]
 pub struct DurabilityError {
     /// The adapter's name.
@@ -277,18 +290,10 @@ pub struct DurabilityError {
     pub required: Durability,
 }
 
-fn survives(durability: Durability) -> &'static str {
-    match durability {
-        Durability::None => "nothing",
-        Durability::ProcessCrash => "a crash of its process",
-        Durability::PowerLoss => "a loss of power",
-    }
-}
-
 fn cure(required: Durability) -> String {
     format!(
         "choose a broker that survives {}, for example the URL `database:`, or require less durability",
-        survives(required)
+        required.survived()
     )
 }
 

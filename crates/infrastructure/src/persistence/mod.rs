@@ -5,8 +5,12 @@ mod error;
 mod failures;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod report;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod webhook;
 
 pub use error::DatabaseError;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use report::DatabaseReport;

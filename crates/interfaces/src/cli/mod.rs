@@ -6,6 +6,7 @@
 mod args;
 pub mod bridge;
 pub mod dead_letters;
+pub mod doctor;
 pub mod events;
 pub mod groups;
 pub mod import;
@@ -15,9 +16,9 @@ mod terminal;
 
 pub use args::{
     BridgeArgs, Cli, Command, CompletionsArgs, ConfigArgs, ConfigOutput, DeadLetterFilterArgs, DeadLettersArgs,
-    DeadLettersCommand, EventsArgs, EventsCommand, GlobalFlags, GroupArgs, GroupBeginArgs, GroupLagArgs, GroupsArgs,
-    GroupsCommand, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs, ParkedCommand,
-    PublishArgs, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
+    DeadLettersCommand, DoctorArgs, EventsArgs, EventsCommand, GlobalFlags, GroupArgs, GroupBeginArgs, GroupLagArgs,
+    GroupsArgs, GroupsCommand, ImportArgs, ListDeadLettersArgs, ListParkedArgs, OutputFormat, ParkedArgs,
+    ParkedCommand, PublishArgs, RemedyArgs, ReplayArgs, RoleArgs, ScheduledArgs, ScheduledCancelArgs, ScheduledCommand,
     ScheduledListArgs, ShowDeadLetterArgs, Source, TailArgs, TailFrom,
 };
 pub use terminal::one_line;

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use activelog_application::ports::Finding;
 use async_trait::async_trait;
 
 /// How a part of the process is doing.
@@ -18,12 +21,32 @@ pub struct ComponentHealth {
     pub name: String,
     /// How it is doing.
     pub status: ComponentStatus,
+    /// The server behind it, where there is one and it has told of itself.
+    pub server: Option<ServerFacts>,
+}
+
+/// What a server has told of itself. Readiness does not depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// What it is, and its version: `Redis 7.0.15`.
+    pub product: String,
+    /// How long it took to answer, when it was last asked.
+    pub round_trip: Duration,
+    /// What is not as it should be.
+    pub warnings: Vec<Finding>,
 }
 
 impl ComponentHealth {
     /// The health of the component called `name`.
     pub fn new(name: impl Into<String>, status: ComponentStatus) -> Self {
-        Self { name: name.into(), status }
+        Self { name: name.into(), status, server: None }
+    }
+
+    /// With what the server behind it has told of itself.
+    #[must_use]
+    pub fn server(mut self, server: Option<ServerFacts>) -> Self {
+        self.server = server;
+        self
     }
 }
 

@@ -30,7 +30,7 @@ mod server;
 mod state;
 mod views;
 
-pub use health::{ComponentHealth, ComponentStatus, HealthSource};
+pub use health::{ComponentHealth, ComponentStatus, HealthSource, ServerFacts};
 pub use openapi::openapi;
 pub use routes::router;
 pub use server::serve;

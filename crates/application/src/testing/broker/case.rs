@@ -69,6 +69,7 @@ pub fn cases() -> Vec<Case> {
         always: publish::batch_skips_the_key_of_a_failed_event;
         always: publish::lag_reaches_zero;
         always: publish::health_tells_up_and_closed;
+        always: publish::asking_disturbs_nothing;
         always: settle::nacked_is_redelivered;
         always: settle::nack_delay_is_respected;
         always: settle::dropped_is_redelivered;

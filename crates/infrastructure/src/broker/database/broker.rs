@@ -4,7 +4,7 @@ use activelog_application::ports::{
     Broker, BrokerCapabilities, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, OrderingGuarantee, Signal,
 };
 
-use super::{DatabasePublisher, journal_log::JournalLog};
+use super::{DatabasePublisher, journal_log::JournalLog, probe::DatabaseProbe};
 use crate::broker::partitioned::{GroupLog, LogOptions, LogSubscriber};
 
 /// Bounds and intervals of a [`DatabaseBroker`].
@@ -77,6 +77,7 @@ impl DatabaseBroker {
             },
             publisher: Arc::new(DatabasePublisher::new(Arc::clone(&self.journal), self.max_payload)),
             subscriber: Arc::new(LogSubscriber::new(Arc::clone(&self.groups))),
+            probe: Arc::new(DatabaseProbe(Arc::clone(&self.journal))),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod broker;
 mod factory;
 mod journal_log;
+mod probe;
 mod publisher;
 
 pub use broker::{DatabaseBroker, DatabaseOptions};

@@ -4,7 +4,7 @@ use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, Orde
 use rdkafka::error::KafkaError;
 
 use super::{
-    KafkaOptions, KafkaServers, config::Settings, monitor::Monitor, publisher::KafkaSender,
+    KafkaOptions, KafkaServers, config::Settings, monitor::Monitor, probe::KafkaProbe, publisher::KafkaSender,
     subscriber::KafkaSubscriber, topic,
 };
 use crate::broker::wave_publisher::WavePublisher;
@@ -26,6 +26,7 @@ impl KafkaBroker {
         let facts = topic::facts(&settings).await;
         let settings = settings.max_payload(facts.max_payload);
         let sender = KafkaSender::new(settings.clone(), monitor.clone())?;
+        let probe = KafkaProbe::new(settings.clone())?;
         let broker = Broker {
             name: "kafka",
             capabilities: BrokerCapabilities {
@@ -41,6 +42,7 @@ impl KafkaBroker {
             },
             publisher: WavePublisher::of(sender),
             subscriber: Arc::new(KafkaSubscriber::new(settings, monitor, ids)),
+            probe: Arc::new(probe),
         };
         Ok(Self { broker })
     }

@@ -1,7 +1,9 @@
-use activelog_application::ports::Broker;
+use std::sync::Arc;
+
+use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{KafkaBroker, KafkaOptions};
+use super::{KafkaBroker, KafkaOptions, config::Settings, probe::KafkaProbe};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
 /// Answers to `kafka:`.
@@ -20,5 +22,14 @@ impl BrokerFactory for KafkaFactory {
         let connected =
             connected.map_err(|error| ConnectError::Unavailable { url: url.to_string(), source: Box::new(error) })?;
         Ok(connected.broker())
+    }
+
+    /// Whether a broker is there is seen by asking: the driver connects when it has something to ask.
+    async fn probe(&self, url: &BrokerUrl, _resources: &BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
+        let (servers, options) = KafkaOptions::read(url)?;
+        let probe = KafkaProbe::new(Settings::new(servers, options));
+        let probe =
+            probe.map_err(|error| ConnectError::Unavailable { url: url.to_string(), source: Box::new(error) })?;
+        Ok(Arc::new(probe))
     }
 }

@@ -11,13 +11,15 @@ use rdkafka::{
 use super::{
     config::{ENVELOPE, Settings},
     context::LogContext,
+    error::is_missing,
     off_thread::OffThread,
 };
 
 /// The replicas that make a majority worth waiting for.
 const SAFE_REPLICATION: u16 = 3;
 
-type Admin = OffThread<AdminClient<LogContext>>;
+/// Asks the brokers for what they are set to, and makes topics.
+pub(super) type Admin = OffThread<AdminClient<LogContext>>;
 
 /// What the topic's configuration says of it.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,7 @@ pub(super) struct TopicFacts {
     pub(super) max_payload: usize,
 }
 
-fn admin(settings: &Settings) -> KafkaResult<Admin> {
+pub(super) fn admin(settings: &Settings) -> KafkaResult<Admin> {
     AdminClient::from_config_and_context(&settings.client("admin"), LogContext).map(OffThread::new)
 }
 
@@ -75,46 +77,44 @@ pub(super) async fn delete_group(settings: &Settings, group: &str) -> KafkaResul
 
 /// What the topic promises, as it is configured; what this user may not see is taken to be as it is when we make it.
 pub(super) async fn facts(settings: &Settings) -> TopicFacts {
-    match describe(settings).await {
-        Ok(Some(config)) => read(settings, &config),
-        Ok(None) => unknown(settings),
-        Err(error) => {
-            tracing::warn!(topic = settings.topic(), %error, "the topic's configuration cannot be read: taken to be as it should");
-            unknown(settings)
+    let described = async { describe(&admin(settings)?, settings).await };
+    match described.await {
+        Ok(Some(config)) => TopicFacts { durability: durability(&config), max_payload: max_payload(settings, &config) },
+        // The probe tells why.
+        Ok(None) | Err(_) => {
+            TopicFacts { durability: Durability::ProcessCrash, max_payload: settings.options.max_payload }
         }
     }
 }
 
-fn unknown(settings: &Settings) -> TopicFacts {
-    TopicFacts { durability: Durability::ProcessCrash, max_payload: settings.options.max_payload }
-}
-
-async fn describe(settings: &Settings) -> KafkaResult<Option<ConfigResource>> {
-    let (admin, topic) = (admin(settings)?, settings.topic());
-    let described = admin.describe_configs([&ResourceSpecifier::Topic(&topic)], &patience(settings)).await?;
-    described.into_iter().next().transpose().map_err(KafkaError::AdminOp)
-}
-
-fn read(settings: &Settings, config: &ConfigResource) -> TopicFacts {
+/// How the topic is configured; `None` when it is not there.
+pub(super) async fn describe(admin: &Admin, settings: &Settings) -> KafkaResult<Option<ConfigResource>> {
     let topic = settings.topic();
-    let value = |name: &str| config.get(name).and_then(|entry| entry.value.as_deref());
-    let number = |name: &str| value(name).and_then(|value| value.parse::<u64>().ok());
-    let largest = number("max.message.bytes").and_then(|most| usize::try_from(most).ok());
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(&topic)], &patience(settings)).await?;
+    match described.into_iter().next() {
+        Some(Err(code)) if is_missing(code) => Ok(None),
+        described => described.transpose().map_err(KafkaError::AdminOp),
+    }
+}
+
+/// A setting of the topic.
+pub(super) fn value<'a>(config: &'a ConfigResource, name: &str) -> Option<&'a str> {
+    config.get(name).and_then(|entry| entry.value.as_deref())
+}
+
+/// A setting of the topic that is a number.
+pub(super) fn number(config: &ConfigResource, name: &str) -> Option<u64> {
+    value(config, name).and_then(|value| value.parse().ok())
+}
+
+/// Unless it syncs each message, a broker leaves it to its system when what it has written reaches the disk.
+pub(super) fn durability(config: &ConfigResource) -> Durability {
+    if number(config, "flush.messages") == Some(1) { Durability::PowerLoss } else { Durability::ProcessCrash }
+}
+
+/// The largest data that the topic takes, and no more than we send.
+pub(super) fn max_payload(settings: &Settings, config: &ConfigResource) -> usize {
+    let largest = number(config, "max.message.bytes").and_then(|most| usize::try_from(most).ok());
     let fits = largest.map_or(settings.options.max_payload, |most| most.saturating_sub(ENVELOPE).max(most / 2));
-    if fits < settings.options.max_payload {
-        tracing::warn!(topic, max_payload = fits, "the topic's max.message.bytes bounds the payload");
-    }
-    if value("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-        tracing::warn!(topic, "cleanup.policy is compact: of each key only the newest event is kept; set it to delete");
-    }
-    if value("unclean.leader.election.enable") == Some("true") {
-        tracing::warn!(topic, "unclean.leader.election.enable is true: acknowledged events may be lost with a leader");
-    }
-    if settings.options.replication > 1 && number("min.insync.replicas").is_some_and(|least| least < 2) {
-        tracing::warn!(topic, "min.insync.replicas is 1: an acknowledged event may be on one broker only; set it to 2");
-    }
-    // Otherwise a broker leaves it to its system when what it has written reaches the disk.
-    let synced = number("flush.messages") == Some(1);
-    let durability = if synced { Durability::PowerLoss } else { Durability::ProcessCrash };
-    TopicFacts { durability, max_payload: fits.min(settings.options.max_payload) }
+    fits.min(settings.options.max_payload)
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use activelog_application::ports::{Broker, BrokerCapabilities, Durability, OrderingGuarantee};
 use activelog_domain::event::EventEnvelope;
 
-use super::{MemoryPublisher, MemorySubscriber, core::Core};
+use super::{MemoryPublisher, MemorySubscriber, core::Core, probe::MemoryProbe};
 
 /// The bounds of a [`MemoryBroker`].
 #[derive(Debug, Clone)]
@@ -48,6 +48,7 @@ impl MemoryBroker {
             capabilities: self.capabilities(),
             publisher: Arc::new(MemoryPublisher::new(Arc::clone(&self.core))),
             subscriber: Arc::new(MemorySubscriber::new(Arc::clone(&self.core))),
+            probe: Arc::new(MemoryProbe),
         }
     }
 

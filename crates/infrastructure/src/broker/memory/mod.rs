@@ -14,6 +14,7 @@
 mod broker;
 mod core;
 mod factory;
+mod probe;
 mod publisher;
 mod state;
 mod stream;

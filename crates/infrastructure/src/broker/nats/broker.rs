@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, OrderingGuarantee, Signal};
+use activelog_application::ports::{Broker, BrokerCapabilities, Durability, IdGenerator, OrderingGuarantee, Signal};
+
+use async_nats::jetstream::stream::StorageType;
 
 use super::{
     NatsOptions,
@@ -8,6 +10,7 @@ use super::{
     lease_store::NatsLeaseStore,
     log::NatsLog,
     positions::NatsPositions,
+    probe::NatsProbe,
     publisher::NatsSender,
 };
 use crate::broker::{
@@ -30,8 +33,13 @@ impl NatsBroker {
         options: NatsOptions,
         ids: Arc<dyn IdGenerator>,
     ) -> Result<Self, AnyError> {
-        let durability = options.durability;
+        // Unless told otherwise, it syncs its files every two minutes.
+        let declared = options.durability.unwrap_or(Durability::ProcessCrash);
         let connection = Connection::open(servers, options).await?;
+        let durability = match connection.stream().await?.cached_info().config.storage {
+            StorageType::File => declared,
+            StorageType::Memory => Durability::None,
+        };
         let groups = GroupLog::new(
             Arc::new(NatsLog::new(connection.clone())),
             Arc::new(NatsPositions::new(connection.clone())),
@@ -53,8 +61,9 @@ impl NatsBroker {
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: WavePublisher::of(NatsSender::new(connection)),
+            publisher: WavePublisher::of(NatsSender::new(connection.clone())),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
+            probe: Arc::new(NatsProbe(connection)),
         };
         Ok(Self { broker })
     }

@@ -6,7 +6,7 @@ use std::{
 
 use activelog_application::ports::{BrokerHealth, Partition};
 use async_nats::{
-    Client, ConnectErrorKind, ConnectOptions, Event,
+    Client, ConnectErrorKind, ConnectOptions, Event, ServerInfo,
     connection::State,
     jetstream::{
         self, Context,
@@ -38,6 +38,14 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, and makes stream and bucket if they are missing.
     pub(super) async fn open(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
+        let connection = Self::reach(servers, options).await?;
+        connection.stream().await?;
+        connection.bucket().await?;
+        Ok(connection)
+    }
+
+    /// Connects, and makes nothing.
+    pub(super) async fn reach(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
         let failing = Arc::<Mutex<Option<String>>>::default();
         let noted = Arc::clone(&failing);
         let client = ConnectOptions::new()
@@ -55,10 +63,7 @@ impl Connection {
             .map_err(explain)?;
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(options.timeout);
-        let connection = Self { client, jetstream, options, failing };
-        connection.stream().await?;
-        connection.bucket().await?;
-        Ok(connection)
+        Ok(Self { client, jetstream, options, failing })
     }
 
     /// The stream; made if it is missing.
@@ -80,9 +85,14 @@ impl Connection {
         Ok(self.jetstream.get_or_create_stream(config).await?)
     }
 
+    /// The name of the bucket of leases and positions.
+    pub(super) fn bucket_name(&self) -> String {
+        format!("{}-groups", self.options.namespace)
+    }
+
     /// The bucket of leases and positions; made if it is missing.
     pub(super) async fn bucket(&self) -> Result<Store, AnyError> {
-        let bucket = format!("{}-groups", self.options.namespace);
+        let bucket = self.bucket_name();
         if let Ok(store) = self.jetstream.get_key_value(&bucket).await {
             return Ok(store);
         }
@@ -112,6 +122,11 @@ impl Connection {
     pub(super) fn ahead_bytes(&self) -> usize {
         const AHEAD: usize = 2 << 20;
         AHEAD.max(self.client.server_info().max_payload.saturating_mul(2))
+    }
+
+    /// What the server has said of itself when it was connected.
+    pub(super) fn server_info(&self) -> ServerInfo {
+        self.client.server_info()
     }
 
     /// Whether there is a server to talk to at this moment.

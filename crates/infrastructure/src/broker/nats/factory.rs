@@ -1,7 +1,9 @@
-use activelog_application::ports::Broker;
+use std::sync::Arc;
+
+use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{NatsBroker, NatsOptions};
+use super::{NatsBroker, NatsOptions, connection::Connection, probe::NatsProbe};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
 /// Answers to `nats:`.
@@ -19,5 +21,12 @@ impl BrokerFactory for NatsFactory {
         let connected = NatsBroker::connect(servers, options, resources.ids.clone()).await;
         let connected = connected.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
         Ok(connected.broker())
+    }
+
+    async fn probe(&self, url: &BrokerUrl, _resources: &BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
+        let (servers, options) = NatsOptions::read(url)?;
+        let reached = Connection::reach(servers, options).await;
+        let reached = reached.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
+        Ok(Arc::new(NatsProbe(reached)))
     }
 }

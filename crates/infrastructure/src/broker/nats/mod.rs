@@ -28,7 +28,9 @@ mod lease_store;
 mod log;
 mod options;
 mod positions;
+mod probe;
 mod publisher;
+mod settings;
 
 pub use broker::NatsBroker;
 pub use factory::NatsFactory;

@@ -18,14 +18,14 @@ pub struct NatsOptions {
     pub duplicate_window: Duration,
     /// How long a request may take.
     pub timeout: Duration,
-    /// What the server keeps an acknowledged message through: it does not tell.
-    pub durability: Durability,
+    /// What the server keeps an acknowledged message through, which it does not tell; `None` when nobody has said so.
+    pub durability: Option<Durability>,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for NatsOptions {
-    /// `activelog`, one replica, 30 days, 2 minutes, 5 s, the end of the process.
+    /// `activelog`, one replica, 30 days, 2 minutes, 5 s, nothing said of durability.
     fn default() -> Self {
         Self {
             namespace: "activelog".to_owned(),
@@ -33,7 +33,7 @@ impl Default for NatsOptions {
             max_age: DAY * 30,
             duplicate_window: Duration::from_secs(120),
             timeout: Duration::from_secs(5),
-            durability: Durability::ProcessCrash,
+            durability: None,
         }
     }
 }
@@ -82,8 +82,8 @@ impl NatsOptions {
             }
             "durability" => {
                 self.durability = match value {
-                    "process-crash" => Durability::ProcessCrash,
-                    "power-loss" => Durability::PowerLoss,
+                    "process-crash" => Some(Durability::ProcessCrash),
+                    "power-loss" => Some(Durability::PowerLoss),
                     _ => return Err("durability must be process-crash or power-loss".to_owned()),
                 };
             }

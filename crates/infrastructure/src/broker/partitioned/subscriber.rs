@@ -51,7 +51,7 @@ impl EventSubscriber for LogSubscriber {
         self.outages.reason().map_or(BrokerHealth::Up, BrokerHealth::Degraded)
     }
 
-    /// Counts what the group has not been moved past yet, also events no pattern matches. How old they are is not told.
+    /// Counts what the group has not been moved past yet, also events no pattern matches.
     async fn lag(&self, group: &str) -> Result<Option<Lag>, SubscribeError> {
         // Positions first: a group must not seem to be ahead.
         let positions = self.log.positions.positions(group).await?;

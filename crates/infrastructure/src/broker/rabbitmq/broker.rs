@@ -4,7 +4,7 @@ use activelog_application::ports::{Broker, BrokerCapabilities, Durability, IdGen
 use lapin::uri::AMQPUri;
 
 use super::{
-    RabbitMqOptions, error::AnyError, group::Groups, link::Link, publisher::RabbitMqSender,
+    RabbitMqOptions, error::AnyError, group::Groups, link::Link, probe::RabbitMqProbe, publisher::RabbitMqSender,
     subscriber::RabbitMqSubscriber, topology::Topology,
 };
 use crate::broker::wave_publisher::WavePublisher;
@@ -25,9 +25,10 @@ impl RabbitMqBroker {
         let topology = Topology::new(Arc::clone(&options));
         // Two, as a connection that the server takes no events from takes no acknowledgements from it either.
         let publishing = Link::open(uri.clone(), Arc::clone(&options), "publishing").await?;
-        let consuming = Link::open(uri, Arc::clone(&options), "consuming").await?;
+        let consuming = Link::open(uri.clone(), Arc::clone(&options), "consuming").await?;
         topology.declare_exchanges(&publishing.channel().await?).await?;
         let groups = Groups::new(consuming, topology.clone(), ids);
+        let probe = RabbitMqProbe::new(uri, publishing.clone(), topology.clone());
         let broker = Broker {
             name: "rabbitmq",
             capabilities: BrokerCapabilities {
@@ -44,6 +45,7 @@ impl RabbitMqBroker {
             },
             publisher: WavePublisher::of(RabbitMqSender::new(publishing, topology)),
             subscriber: Arc::new(RabbitMqSubscriber::new(groups)),
+            probe: Arc::new(probe),
         };
         Ok(Self { broker })
     }

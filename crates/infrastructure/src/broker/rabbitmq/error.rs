@@ -18,10 +18,19 @@ impl RequestError {
     /// Whether the server says that what was asked for is not there.
     pub(super) fn is_not_found(&self) -> bool {
         const NOT_FOUND: u16 = 404;
+        self.is_soft(NOT_FOUND)
+    }
+
+    /// Whether the server says that what was asked for is there, and different.
+    pub(super) fn is_refused(&self) -> bool {
+        const PRECONDITION_FAILED: u16 = 406;
+        self.is_soft(PRECONDITION_FAILED)
+    }
+
+    /// Whether the server has closed the channel, and no more, with this code.
+    fn is_soft(&self, code: u16) -> bool {
         self.driver.as_ref().is_some_and(|error| match error.kind() {
-            ErrorKind::ProtocolError(error) => {
-                matches!(error.kind(), AMQPErrorKind::Soft(_)) && error.get_id() == NOT_FOUND
-            }
+            ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(_)) && error.get_id() == code,
             _ => false,
         })
     }

@@ -1,7 +1,9 @@
-use activelog_application::ports::Broker;
+use std::sync::Arc;
+
+use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{RabbitMqBroker, RabbitMqOptions};
+use super::{RabbitMqBroker, RabbitMqOptions, link::Link, probe::RabbitMqProbe, topology::Topology};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
 /// Answers to `amqp:` and `amqps:`.
@@ -19,5 +21,13 @@ impl BrokerFactory for RabbitMqFactory {
         let connected = RabbitMqBroker::connect(uri, options, resources.ids.clone()).await;
         let connected = connected.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
         Ok(connected.broker())
+    }
+
+    async fn probe(&self, url: &BrokerUrl, _resources: &BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
+        let (uri, options) = RabbitMqOptions::read(url)?;
+        let options = Arc::new(options);
+        let reached = Link::open(uri.clone(), Arc::clone(&options), "asking").await;
+        let link = reached.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
+        Ok(Arc::new(RabbitMqProbe::new(uri, link, Topology::new(options))))
     }
 }

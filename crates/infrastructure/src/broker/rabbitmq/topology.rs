@@ -66,8 +66,49 @@ impl Topology {
         Ok(())
     }
 
+    /// Whether the exchanges are there. The channel is of no more use if they are not.
+    pub(super) async fn has_exchanges(&self, channel: &Channel) -> Result<bool, RequestError> {
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        for (name, kind) in [(self.events(), ExchangeKind::Topic), (self.members(), ExchangeKind::Direct)] {
+            let looking = channel.exchange_declare(name, kind, options, FieldTable::default());
+            match within(self.options.timeout, "look for an exchange", looking).await {
+                Ok(()) => {}
+                Err(error) if error.is_not_found() => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the queue of a group for a partition is there. The channel is of no more use if it is not.
+    pub(super) async fn has_queue(
+        &self,
+        channel: &Channel,
+        group: &str,
+        partition: Partition,
+    ) -> Result<bool, RequestError> {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looking = channel.queue_declare(self.queue(group, partition), passive, FieldTable::default());
+        match within(self.options.timeout, "look for a queue", looking).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Declares and binds the queue of a group for a partition.
     pub(super) async fn declare_queue(
+        &self,
+        channel: &Channel,
+        group: &str,
+        partition: Partition,
+    ) -> Result<(), RequestError> {
+        self.make_queue(channel, group, partition).await?;
+        self.bind_queue(channel, group, partition).await
+    }
+
+    /// Declares the queue of a group for a partition. Refused when it is there and another one.
+    pub(super) async fn make_queue(
         &self,
         channel: &Channel,
         group: &str,
@@ -81,8 +122,7 @@ impl Topology {
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-        within(limit, "declare a queue", channel.queue_declare(queue, durable, arguments)).await?;
-        self.bind_queue(channel, group, partition).await
+        within(limit, "declare a queue", channel.queue_declare(queue, durable, arguments)).await.map(drop)
     }
 
     /// Binds the queue of a group for a partition.

@@ -5,7 +5,7 @@ use redis::{ConnectionInfo, RedisError};
 
 use super::{
     RedisOptions, connection::Connection, lease_store::RedisLeaseStore, log::RedisLog, positions::RedisPositions,
-    publisher::RedisSender,
+    probe::RedisProbe, publisher::RedisSender, settings::Settings,
 };
 use crate::broker::{
     partitioned::{GroupLog, LogOptions, LogSubscriber},
@@ -29,7 +29,7 @@ impl RedisBroker {
     ) -> Result<Self, RedisError> {
         let max_payload = options.max_payload;
         let connection = Connection::open(info, options).await?;
-        let durability = connection.durability().await;
+        let durability = Settings::read(connection.commands()).await?.durability();
         let groups = GroupLog::new(
             Arc::new(RedisLog::new(connection.clone())),
             Arc::new(RedisPositions(connection.clone())),
@@ -51,8 +51,9 @@ impl RedisBroker {
                 spans_processes: true,
                 delivers_from_journal: false,
             },
-            publisher: WavePublisher::of(RedisSender::new(connection)),
+            publisher: WavePublisher::of(RedisSender::new(connection.clone())),
             subscriber: Arc::new(LogSubscriber::new(Arc::new(groups))),
+            probe: Arc::new(RedisProbe(connection)),
         };
         Ok(Self { broker })
     }

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use activelog_application::ports::{BrokerHealth, Durability};
+use activelog_application::ports::BrokerHealth;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
@@ -62,29 +62,6 @@ impl Connection {
     /// A handle to send commands with.
     pub(super) fn commands(&self) -> ConnectionManager {
         self.manager.clone()
-    }
-
-    /// What an acknowledged entry survives, as the server is configured. A server that does not say is taken to survive the end of its process.
-    pub(super) async fn durability(&self) -> Durability {
-        let setting = async |name: &str| -> RedisResult<Option<String>> {
-            let pair: Vec<String> = cmd("CONFIG").arg("GET").arg(name).query_async(&mut self.commands()).await?;
-            Ok(pair.into_iter().nth(1))
-        };
-        let (kept, synced) = match (setting("appendonly").await, setting("appendfsync").await) {
-            (Ok(Some(kept)), Ok(Some(synced))) => (kept, synced),
-            _ => {
-                tracing::warn!(
-                    "Redis does not tell its settings (CONFIG GET): make sure of `appendonly yes`, and of `appendfsync always` if events must survive a loss \
-                     of power"
-                );
-                return Durability::ProcessCrash;
-            }
-        };
-        match (kept.as_str(), synced.as_str()) {
-            ("yes", "always") => Durability::PowerLoss,
-            ("yes", _) => Durability::ProcessCrash,
-            _ => Durability::None,
-        }
     }
 
     /// How it is doing.

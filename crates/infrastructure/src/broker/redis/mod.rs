@@ -27,7 +27,9 @@ mod lease_store;
 mod log;
 mod options;
 mod positions;
+mod probe;
 mod publisher;
+mod settings;
 
 pub use broker::RedisBroker;
 pub use factory::RedisFactory;

@@ -7,10 +7,12 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
-use super::{super::DatabaseError, migrations, options::PgOptions, session::Session};
-
-/// Connections for what the toolkit itself lives on: relay, journal, leases, health.
-const SYSTEM_CONNECTIONS: u32 = 4;
+use super::{
+    super::DatabaseError,
+    migrations,
+    options::{PgOptions, SYSTEM_CONNECTIONS},
+    session::Session,
+};
 
 /// How long a statement outside of a unit of work may take.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(15);
@@ -52,7 +54,7 @@ impl PgDatabase {
         // Every statement of these finds its rows by an index, also when the plan that is kept for it was made while the table was empty and
         // reading all of it cost nothing.
         let by_index = connect.clone().options([("enable_seqscan", "off")]);
-        let queries = (options.max_connections / 2).max(2);
+        let queries = options.query_connections();
         let this = Self {
             shared: Arc::new(Shared {
                 work: pool(&options, options.max_connections)

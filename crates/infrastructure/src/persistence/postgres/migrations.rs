@@ -55,7 +55,7 @@ fn refuse_newer(found: i64) -> Result<(), DatabaseError> {
 }
 
 /// The version of the last migration that was applied; 0 for an empty database.
-async fn found_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn found_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let exists = sqlx::query("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
     if !exists.fetch_one(&mut *connection).await?.try_get::<bool, _>(0)? {
         return Ok(0);
@@ -68,6 +68,12 @@ async fn found_version(connection: &mut PgConnection) -> Result<i64, sqlx::Error
 
 /// The database cannot be opened: what happened and what to do.
 pub(super) fn cannot_open(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseError {
+    let (cause, advice) = explain(options, error);
+    DatabaseError::Open { location: PgOptions::location(options), source: format!("{cause}; {advice}").into() }
+}
+
+/// Why a database cannot be opened, and what to do.
+pub(super) fn explain(options: &PgConnectOptions, error: sqlx::Error) -> (String, String) {
     let database = options.get_database().unwrap_or_else(|| options.get_username());
     let code = match &error {
         sqlx::Error::Database(server) => server.code().map(|code| code.into_owned()),
@@ -87,5 +93,5 @@ pub(super) fn cannot_open(options: &PgConnectOptions, error: sqlx::Error) -> Dat
         sqlx::Error::Io(io) => io.to_string(),
         _ => without_values(error).to_string(),
     };
-    DatabaseError::Open { location: PgOptions::location(options), source: format!("{cause}; {advice}").into() }
+    (cause, advice)
 }

@@ -22,6 +22,7 @@ mod figures;
 mod group_positions;
 mod idempotency;
 mod inbox;
+mod inspection;
 mod journal;
 mod lane_claims;
 mod leaderboard_repository;
@@ -46,5 +47,6 @@ mod webhook_repository;
 mod webhook_store;
 
 pub use database::PgDatabase;
+pub use inspection::inspect;
 pub use options::{PgOptions, SecretUrl};
 pub use unit_of_work::PgUnitOfWork;

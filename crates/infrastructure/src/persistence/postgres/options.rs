@@ -8,6 +8,9 @@ use super::super::DatabaseError;
 /// are set per transaction.
 pub(super) const SERVER_LIMIT: Duration = Duration::from_secs(60);
 
+/// Connections for what the toolkit itself lives on: relay, journal, leases, health.
+pub(super) const SYSTEM_CONNECTIONS: u32 = 4;
+
 /// A URL that may hold a password: neither `Debug` nor an error shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(String);
@@ -46,6 +49,16 @@ impl PgOptions {
     pub fn new(url: &str) -> Result<Self, DatabaseError> {
         let options = Self { url: SecretUrl::new(url), max_connections: 16, acquire_timeout: Duration::from_secs(2) };
         options.driver_options().map(|_| options)
+    }
+
+    /// The most connections for read models.
+    pub(super) fn query_connections(&self) -> u32 {
+        (self.max_connections / 2).max(2)
+    }
+
+    /// The most connections in all.
+    pub(super) fn most_connections(&self) -> u32 {
+        self.max_connections.saturating_add(self.query_connections()).saturating_add(SYSTEM_CONNECTIONS)
     }
 
     /// The driver's form, with the server's settings as connection defaults, so that they cost no round trip.

@@ -9,7 +9,7 @@ use crate::persistence::DatabaseError;
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The newest version this program knows.
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
@@ -20,7 +20,7 @@ async fn connect(options: &SqliteOptions) -> Result<SqliteConnection, DatabaseEr
 }
 
 /// The newest version that was applied; 0 for an empty database.
-async fn found(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn found(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let table = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations')";
     if !sqlx::query_scalar::<_, bool>(table).fetch_one(&mut *connection).await? {
         return Ok(0);

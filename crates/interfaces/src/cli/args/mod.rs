@@ -3,6 +3,7 @@
 mod bridge;
 mod config;
 mod dead_letters;
+mod doctor;
 mod events;
 mod global;
 mod groups;
@@ -18,6 +19,7 @@ pub use config::{ConfigArgs, ConfigOutput};
 pub use dead_letters::{
     DeadLetterFilterArgs, DeadLettersArgs, DeadLettersCommand, ListDeadLettersArgs, RemedyArgs, ShowDeadLetterArgs,
 };
+pub use doctor::DoctorArgs;
 pub use events::{EventsArgs, EventsCommand, TailArgs, TailFrom};
 pub use global::GlobalFlags;
 pub use groups::{GroupArgs, GroupBeginArgs, GroupLagArgs, GroupsArgs, GroupsCommand};

@@ -2,7 +2,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    BridgeArgs, ConfigArgs, DeadLettersArgs, EventsArgs, GlobalFlags, GroupsArgs, ImportArgs, ParkedArgs, bridge,
+    BridgeArgs, ConfigArgs, DeadLettersArgs, DoctorArgs, EventsArgs, GlobalFlags, GroupsArgs, ImportArgs, ParkedArgs,
+    bridge, doctor,
 };
 
 /// Exit codes, for the help of the program.
@@ -58,6 +59,10 @@ pub enum Command {
     /// Show every setting in effect and where it came from
     #[command(after_help = "Examples:\n  activelog config\n  activelog config --output toml > activelog.toml")]
     Config(ConfigArgs),
+
+    /// Look whether everything is set up as it should be, and say what to do about what is not
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(DoctorArgs),
 
     /// Import activities from a file; safe to run again
     Import(ImportArgs),

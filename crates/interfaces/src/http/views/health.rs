@@ -1,4 +1,4 @@
-use activelog_application::failures::FailureFigures;
+use activelog_application::{failures::FailureFigures, ports::Finding};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,6 +18,36 @@ pub(in crate::http) struct ComponentView {
     /// Why it is not up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::http) reason: Option<String>,
+    /// What the server behind it is, with its version where it tells; left out until it has told, and where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Redis 7.0.15")]
+    pub(in crate::http) server: Option<String>,
+    /// How many milliseconds that server took to answer, when it was last asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.42)]
+    pub(in crate::http) round_trip_ms: Option<f64>,
+    /// Settings of that server that weaken the promise. Readiness does not depend on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::http) warnings: Vec<WarningView>,
+}
+
+/// Something that should be looked at.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Warning)]
+pub(in crate::http) struct WarningView {
+    /// What it is.
+    #[schema(example = "appendfsync is everysec")]
+    pub(in crate::http) what: String,
+    /// What it means.
+    pub(in crate::http) means: String,
+    /// What to do.
+    pub(in crate::http) advice: String,
+}
+
+impl From<Finding> for WarningView {
+    fn from(Finding { what, means, advice, .. }: Finding) -> Self {
+        Self { what, means, advice }
+    }
 }
 
 impl From<ComponentHealth> for ComponentView {
@@ -27,7 +57,14 @@ impl From<ComponentHealth> for ComponentView {
             ComponentStatus::Degraded(reason) => ("degraded", Some(reason)),
             ComponentStatus::Down(reason) => ("down", Some(reason)),
         };
-        Self { name: health.name, status, reason }
+        let (mut server, mut round_trip_ms, mut warnings) = (None, None, Vec::new());
+        if let Some(facts) = health.server {
+            // To the microsecond.
+            round_trip_ms = Some((facts.round_trip.as_secs_f64() * 1e6).round() / 1e3);
+            warnings = facts.warnings.into_iter().map(WarningView::from).collect();
+            server = Some(facts.product);
+        }
+        Self { name: health.name, status, reason, server, round_trip_ms, warnings }
     }
 }
 

@@ -3,7 +3,7 @@ use std::{collections::HashSet, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    ports::{BrokerHealth, PublishErrorKind},
+    ports::{BrokerHealth, PublishErrorKind, Severity},
     testing::broker::{
         BrokerFixture, Outcome, event,
         events::events,
@@ -156,6 +156,24 @@ pub(crate) async fn health_tells_up_and_closed(fixture: Arc<dyn BrokerFixture>) 
         ensure(health == BrokerHealth::Closed, || format!("after close: {health:?}"))?;
     }
     Ok(())
+}
+
+/// A server that is in use can be asked how it is, by several at once, and nobody gets anything by it.
+pub(crate) async fn asking_disturbs_nothing(fixture: Arc<dyn BrokerFixture>) -> Outcome {
+    let scene = Scene::open(fixture).await;
+    let mut reader = scene.reader(&all("group")).await?;
+    scene.publish(&[event("thing.done", "a", 1)]).await?;
+    reader.consume(1).await?;
+    let probe = &scene.broker.probe;
+    let (one, other) = tokio::join!(probe.probe("group"), probe.probe("another"));
+    for report in [one, other] {
+        let report = report.map_err(|e| failed("probe")(&e))?;
+        ensure(report.laid_out, || format!("not all is there that is in use: {report:?}"))?;
+        let wrong = report.findings.iter().find(|finding| finding.severity == Severity::Error);
+        ensure(wrong.is_none(), || format!("on a server that works: {wrong:?}"))?;
+    }
+    reader.stays_quiet(scene.fixture.quiet()).await?;
+    reader.close().await
 }
 
 /// An event with one byte of data more than the broker takes; `None` where that is more than a test should hold.
