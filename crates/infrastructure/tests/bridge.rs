@@ -1,4 +1,5 @@
 //! The bridge between two brokers in memory, whose target fails, and which is killed wherever it may be.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -56,22 +56,37 @@ impl RabbitMqSubscriber {
         Ok(Some(waiting))
     }
 
-    /// Whether somebody consumes a queue of the group. One may be missing while others are there.
-    async fn is_used(&self, group: &str) -> Result<bool, AnyError> {
+    /// How many consumers the queues of the group have. One queue may be missing while others are there.
+    async fn consumers(&self, group: &str) -> Result<u64, AnyError> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let mut channel = self.groups.link.channel().await?;
+        let (mut channel, mut consumers) = (self.groups.link.channel().await?, 0);
         for partition in (0..PARTITIONS).map(Partition) {
             let queue = self.groups.topology.queue(group, partition);
             let asking = channel.queue_declare(queue, passive, FieldTable::default());
             match within(self.groups.link.options.timeout, "look at a queue", asking).await {
-                Ok(queue) if queue.consumer_count() > 0 => return Ok(true),
-                Ok(_) => {}
+                Ok(queue) => consumers += u64::from(queue.consumer_count()),
                 // The server closes the channel with that answer.
                 Err(error) if error.is_not_found() => channel = self.groups.link.channel().await?,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(false)
+        Ok(consumers)
+    }
+
+    /// Waits until nobody consumes the group's queues. `false` when that does not come about.
+    async fn is_left(&self, group: &str) -> Result<bool, AnyError> {
+        // As long as it takes until the server has noticed that a connection has gone; and a busy one takes time for each queue.
+        let patience = Duration::from_secs(u64::from(self.groups.link.options.heartbeat) * 3);
+        let (mut deadline, mut least) = (Instant::now() + patience, u64::MAX);
+        loop {
+            match self.consumers(group).await? {
+                0 => return Ok(true),
+                fewer if fewer < least => (deadline, least) = (Instant::now() + patience, fewer),
+                _ if Instant::now() >= deadline => return Ok(false),
+                _ => {}
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Deletes the queues of the group; those that are not there need not be.
@@ -124,13 +139,8 @@ impl EventSubscriber for RabbitMqSubscriber {
         if self.groups.is_closed() {
             return Err(SubscribeError::Closed);
         }
-        // As long as it takes until the server has noticed that a consumer has gone.
-        let deadline = Instant::now() + Duration::from_secs(u64::from(self.groups.link.options.heartbeat) * 3);
-        while self.is_used(group).await.map_err(SubscribeError::Unavailable)? {
-            if Instant::now() >= deadline {
-                return Err(SubscribeError::InUse(group.to_owned()));
-            }
-            sleep(Duration::from_millis(200)).await;
+        if !self.is_left(group).await.map_err(SubscribeError::Unavailable)? {
+            return Err(SubscribeError::InUse(group.to_owned()));
         }
         self.delete(group).await.map_err(SubscribeError::Unavailable)
     }
