@@ -11,7 +11,7 @@ use activelog_infrastructure::{
     broker::{BrokerRegistry, BrokerResources},
     id_generator::UuidV7Generator,
 };
-use support::{Care, Kind, PrivateBroker, broker_left_out, fresh_namespace};
+use support::{Kind, PrivateBroker, broker_left_out, fresh_namespace, private_broker::Care};
 
 /// The group whose part of the server is looked at.
 const GROUP: &str = "group";

@@ -170,7 +170,7 @@ async fn postgres_is_asked_for_its_settings() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn a_careless_broker_is_told_of_by_the_doctor_and_in_health() {
-    use crate::support::{self, Care, Kind, PrivateBroker};
+    use crate::support::{self, Kind, PrivateBroker, private_broker::Care};
     let Some(server) = PrivateBroker::start_with(Kind::Redis, Care::Careless) else {
         return support::broker_left_out(Kind::Redis);
     };

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use private_broker::{Care, Kind, PrivateBroker};
+pub use private_broker::{Kind, PrivateBroker};
 pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.

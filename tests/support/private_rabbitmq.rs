@@ -39,7 +39,8 @@ raft.wal_max_size_bytes = 64000000
 
 /// Writes what a server on this port needs; one that is `full` has an alarm for its disk. The arguments of `sh` that start it.
 pub(super) fn prepare(folder: &Path, program: &Path, port: u16, full: bool) -> Vec<String> {
-    let configuration = format!("{CONFIGURATION}disk_free_limit.absolute = {}\n", if full { "900TB" } else { "50MB" });
+    let configuration =
+        format!("{CONFIGURATION}disk_free_limit.absolute = {}\n", if full { "900000GB" } else { "50MB" });
     for (name, text) in [
         ("start", START),
         ("rabbitmq.conf", configuration.as_str()),

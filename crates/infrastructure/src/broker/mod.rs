@@ -23,6 +23,7 @@ pub mod rabbitmq;
 pub mod redis;
 
 mod contiguous_ack;
+mod durability;
 mod keyed_queue;
 mod partitioned;
 mod probing;
@@ -35,7 +36,5 @@ mod waves;
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod wire;
 
-pub use registry::{
-    BrokerFactory, BrokerRegistry, BrokerResources, BrokerUrl, ConnectError, DurabilityError, JournalResources,
-    require_durability,
-};
+pub use durability::{DurabilityError, require_durability};
+pub use registry::{BrokerFactory, BrokerRegistry, BrokerResources, BrokerUrl, ConnectError, JournalResources};

@@ -1,8 +1,6 @@
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
-use activelog_application::ports::{
-    Broker, BrokerProbe, Durability, GroupPositions, IdGenerator, Journal, LeaseStore, Signal,
-};
+use activelog_application::ports::{Broker, BrokerProbe, GroupPositions, IdGenerator, Journal, LeaseStore, Signal};
 use async_trait::async_trait;
 
 use super::{database::DatabaseFactory, memory::MemoryFactory};
@@ -273,32 +271,4 @@ impl fmt::Debug for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// A broker keeps less than the configuration requires.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "broker {broker} keeps an acknowledged event through {}, but the configuration requires {}: {}",
-    .offered.survived(), .required.survived(), cure(*.required)
-)]
-pub struct DurabilityError {
-    /// The adapter's name.
-    pub broker: &'static str,
-    /// What it offers.
-    pub offered: Durability,
-    /// What is required.
-    pub required: Durability,
-}
-
-fn cure(required: Durability) -> String {
-    format!(
-        "choose a broker that survives {}, for example the URL `database:`, or require less durability",
-        required.survived()
-    )
-}
-
-/// Refuses a broker that keeps less than is required.
-pub fn require_durability(broker: &Broker, required: Durability) -> Result<(), DurabilityError> {
-    let offered = broker.capabilities.durability;
-    if offered >= required { Ok(()) } else { Err(DurabilityError { broker: broker.name, offered, required }) }
 }
