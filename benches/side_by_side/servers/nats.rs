@@ -45,6 +45,7 @@ impl BareNats {
             ("ce-type", event.name.clone()),
             ("ce-subject", event.subject.clone()),
             ("ce-time", event.time.to_string()),
+            ("ce-datacontenttype", event.content_type.clone()),
             ("content-type", event.content_type.clone()),
             ("ce-eventversion", event.version.to_string()),
             ("ce-partitionkey", event.partition_key.clone()),
