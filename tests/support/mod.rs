@@ -81,8 +81,13 @@ pub fn fresh_namespace(kind: Kind) -> Option<String> {
 
 /// Says that tests are left out for want of a broker; fails the test when servers are required.
 pub fn broker_left_out(kind: Kind) {
-    assert!(!require_servers(), "ACTIVELOG_REQUIRE_SERVERS=1, and {}", kind.missing());
-    say(&format!("LEFT OUT: every test on it, which counts as passed. {}\n", kind.missing()));
+    missing(kind.missing());
+}
+
+/// Says that tests are left out for want of something; fails the test when servers are required.
+pub fn missing(what: &str) {
+    assert!(!require_servers(), "ACTIVELOG_REQUIRE_SERVERS=1, and {what}");
+    say(&format!("LEFT OUT: every test on it, which counts as passed. {what}\n"));
 }
 
 fn say(line: &str) {
