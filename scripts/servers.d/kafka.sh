@@ -65,8 +65,10 @@ kafka_start() {
     echo "log.dirs=$dir/data"
     kafka_settings
   } >"$dir/server.properties"
-  (cd "$dir" && "${prefix[@]}" java "${KAFKA_JVM[@]}" -cp "$classpath" kafka.tools.StorageTool \
-    format --ignore-formatted -t "$KAFKA_CLUSTER" -c server.properties >>"$dir/log" 2>&1) || fail "kafka: its folder cannot be prepared: see $dir/log"
+  if [[ ! -e $dir/data/meta.properties ]]; then
+    (cd "$dir" && "${prefix[@]}" java "${KAFKA_JVM[@]}" -cp "$classpath" kafka.tools.StorageTool \
+      format -t "$KAFKA_CLUSTER" -c server.properties >>"$dir/log" 2>&1) || fail "kafka: its folder cannot be prepared: see $dir/log"
+  fi
   launch kafka "$dir/pid" java "${KAFKA_JVM[@]}" -cp "$classpath" kafka.Kafka server.properties
 }
 
