@@ -3,7 +3,7 @@ use std::sync::Arc;
 use activelog_application::ports::{Broker, BrokerCapabilities, IdGenerator, OrderingGuarantee, Signal};
 
 use super::{
-    NatsOptions, NatsPublisher,
+    NatsOptions, NatsPublisher, NatsServers,
     connection::{AnyError, Connection},
     lease_store::NatsLeaseStore,
     log::NatsLog,
@@ -19,7 +19,7 @@ pub struct NatsBroker {
 impl NatsBroker {
     /// Connects to one of these servers, and makes what is missing there. Fails when none can be reached now.
     pub async fn connect(
-        servers: Vec<String>,
+        servers: NatsServers,
         options: NatsOptions,
         ids: Arc<dyn IdGenerator>,
     ) -> Result<Self, AnyError> {

@@ -15,7 +15,7 @@ use async_nats::{
     },
 };
 
-use super::NatsOptions;
+use super::{NatsLogin, NatsOptions, NatsServers};
 
 /// How often the server has to show that it is there. The driver's own minute would leave a server that stopped unnoticed for as long.
 const PING_INTERVAL: Duration = Duration::from_secs(4);
@@ -37,10 +37,15 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, and makes stream and bucket if they are missing.
-    pub(super) async fn open(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
+    pub(super) async fn open(servers: NatsServers, options: NatsOptions) -> Result<Self, AnyError> {
         let failing = Arc::<Mutex<Option<String>>>::default();
         let noted = Arc::clone(&failing);
-        let client = ConnectOptions::new()
+        let settings = match servers.login {
+            Some(NatsLogin::User(user, password)) => ConnectOptions::with_user_and_password(user, password),
+            Some(NatsLogin::Token(token)) => ConnectOptions::with_token(token),
+            None => ConnectOptions::new(),
+        };
+        let client = settings
             .name("activelog")
             .ping_interval(PING_INTERVAL)
             .connection_timeout(options.timeout)
@@ -50,7 +55,7 @@ impl Connection {
                 note(&noted, &event);
                 std::future::ready(())
             })
-            .connect(servers)
+            .connect(servers.addresses)
             .await
             .map_err(explain)?;
         let mut jetstream = jetstream::new(client.clone());

@@ -12,7 +12,7 @@
 //!
 //! # The URL
 //!
-//! `nats://[user[:password]@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=30d&durability=power-loss]`.
+//! `nats://[user:password@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=30d&durability=power-loss]`.
 //!
 //! # Durability
 //!
@@ -29,8 +29,10 @@ mod log;
 mod options;
 mod positions;
 mod publisher;
+mod servers;
 
 pub use broker::NatsBroker;
 pub use factory::NatsFactory;
 pub use options::NatsOptions;
 pub use publisher::NatsPublisher;
+pub use servers::{NatsLogin, NatsServers};
