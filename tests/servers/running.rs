@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
-    ports::{Broker, DeliveryStream, EventPattern, Subscription},
+    ports::{Broker, DeliveryStream, Durability, EventPattern, Subscription},
     testing::broker::event,
 };
 use activelog_infrastructure::{
@@ -59,6 +59,7 @@ async fn close(broker: Broker) {
 /// Publishes to a group that is not there at the moment.
 async fn publish(url: &str) {
     let broker = connect(url).await;
+    assert_eq!(broker.capabilities.durability, Durability::PowerLoss, "{url}");
     subscribe(&broker).await.close().await.expect("it closes");
     for sequence in 1..=EVENTS {
         let published = timeout(PATIENCE, broker.publisher.publish(&event("thing.done", "key", sequence))).await;

@@ -112,32 +112,14 @@ impl Kind {
         folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
     }
 
-    fn arguments(self, folder: &Path, port: u16) -> Vec<String> {
-        let (folder, port) = (folder.display().to_string(), port.to_string());
-        let arguments: Vec<&str> = match self {
-            Self::Redis => vec![
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &port,
-                "--dir",
-                &folder,
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--save",
-                "",
-                "--maxmemory-policy",
-                "noeviction",
-                "--daemonize",
-                "no",
-            ],
-            Self::Nats => vec!["-c", "nats.conf"],
-            Self::RabbitMq => Vec::new(),
+    fn arguments(self) -> Vec<String> {
+        let arguments: &[&str] = match self {
+            Self::Redis => &["redis.conf"],
+            Self::Nats => &["-c", "nats.conf"],
+            Self::RabbitMq => &[],
             Self::Kafka => return private_kafka::arguments(),
         };
-        arguments.into_iter().map(str::to_owned).collect()
+        arguments.iter().map(|argument| (*argument).to_owned()).collect()
     }
 
     /// Whether one on this port does its work.
@@ -148,7 +130,8 @@ impl Kind {
                 let _ = connection.set_read_timeout(Some(Duration::from_secs(1)));
                 let mut answer = [0; 5];
                 connection.write_all(b"PING\r\n").and_then(|()| connection.read_exact(&mut answer)).is_ok()
-                    && &answer == b"+PONG"
+                    // The second wants to know who asks.
+                    && [b"+PONG", b"-NOAU"].contains(&&answer)
             }
             Self::Kafka => private_kafka::answers(&mut connection),
             // Of this start: the log is kept from one to the next.
@@ -168,6 +151,8 @@ pub struct PrivateBroker {
     program: PathBuf,
     folder: TempDir,
     port: u16,
+    /// What it is configured with beside what every test wants, in its own language.
+    extra: String,
     /// `None` while the server is down.
     running: Mutex<Option<(Child, ChildStdin)>>,
 }
@@ -175,30 +160,50 @@ pub struct PrivateBroker {
 impl PrivateBroker {
     /// Starts one; `None` when its program is not on this machine.
     pub fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, |_| String::new())
+    }
+
+    /// Starts one with a configuration that may add to the usual one and override it, for the port it is on.
+    pub fn start_with(kind: Kind, extra: impl Fn(u16) -> String) -> Option<Self> {
         let program = kind.find()?;
         let folder =
             tempfile::Builder::new().prefix(&format!("activelog-{}-", kind.program())).tempdir().expect("a folder");
         give_to_nobody(folder.path());
-        let mut server = Self { kind, program, folder, port: 0, running: Mutex::new(None) };
+        let mut server = Self { kind, program, folder, port: 0, extra: String::new(), running: Mutex::new(None) };
         // Another process may take a port between its being found free and its being used.
         for _ in 0..3 {
             server.port = free_port();
-            if kind == Kind::Nats {
-                let (folder, port) = (server.folder.path(), server.port);
-                let text = format!(
-                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
-                    folder.join("data")
-                );
-                fs::write(folder.join("nats.conf"), text).expect("a configuration");
-            }
-            if kind == Kind::Kafka {
-                private_kafka::prepare(&server.program, server.folder.path(), server.port);
-            }
+            server.extra = extra(server.port);
+            server.configure();
             if server.launch() {
                 return Some(server);
             }
         }
         panic!("{} does not start:\n{}", kind.program(), server.log());
+    }
+
+    /// Writes what it is started with. RabbitMQ's is written with each start.
+    fn configure(&self) {
+        let (folder, port, extra) = (self.folder.path(), self.port, &self.extra);
+        let (name, text) = match self.kind {
+            Kind::Redis => (
+                "redis.conf",
+                format!(
+                    "bind 127.0.0.1\nport {port}\ndir {}\nappendonly yes\nappendfsync always\nsave \"\"\nmaxmemory-policy noeviction\n{extra}",
+                    folder.display()
+                ),
+            ),
+            Kind::Nats => (
+                "nats.conf",
+                format!(
+                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{extra}",
+                    folder.join("data")
+                ),
+            ),
+            Kind::RabbitMq => return,
+            Kind::Kafka => return private_kafka::prepare(&self.program, folder, port, extra),
+        };
+        fs::write(folder.join(name), text).expect("a configuration");
     }
 
     /// The port on 127.0.0.1.
@@ -266,10 +271,13 @@ impl PrivateBroker {
         let mut command = Command::new("sh");
         command.args(["-c", WATCHER, "watcher"]).arg(self.folder.path()).args(as_nobody());
         match self.kind {
-            Kind::RabbitMq => {
-                command.arg("sh").args(private_rabbitmq::prepare(self.folder.path(), &self.program, self.port))
-            }
-            kind => command.arg(&self.program).args(kind.arguments(self.folder.path(), self.port)),
+            Kind::RabbitMq => command.arg("sh").args(private_rabbitmq::prepare(
+                self.folder.path(),
+                &self.program,
+                self.port,
+                &self.extra,
+            )),
+            kind => command.arg(&self.program).args(kind.arguments()),
         };
         // A group of its own: Ctrl-C is for the tests, and the server ends when they have ended.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

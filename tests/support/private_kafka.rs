@@ -39,8 +39,8 @@ pub fn jars() -> Option<PathBuf> {
     folders.filter(|folder| name(folder).is_some_and(|name| !name.starts_with('.'))).max()
 }
 
-/// Copies the jars, writes the configuration, and formats the data folder.
-pub fn prepare(java: &Path, folder: &Path, port: u16) {
+/// Copies the jars, writes the configuration, in which what comes later counts, and formats the data folder.
+pub fn prepare(java: &Path, folder: &Path, port: u16, extra: &str) {
     let (from, to) = (jars().expect("it was found"), folder.join(JARS));
     if !to.exists() {
         fs::create_dir(&to).expect("a folder");
@@ -48,7 +48,7 @@ pub fn prepare(java: &Path, folder: &Path, port: u16) {
             fs::copy(jar.path(), to.join(jar.file_name())).expect("a jar");
         }
     }
-    fs::write(folder.join(PROPERTIES), properties(folder, port, free_port())).expect("a configuration");
+    fs::write(folder.join(PROPERTIES), properties(folder, port, free_port()) + extra).expect("a configuration");
     let format = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER, "-c", PROPERTIES];
     let user = as_nobody();
     let mut words = user.iter().map(String::as_str).map(Path::new).chain([java]);

@@ -38,10 +38,11 @@ disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 64000000
 ";
 
-/// Writes what a server on this port needs. The arguments of `sh` that start it.
-pub(super) fn prepare(folder: &Path, program: &Path, port: u16) -> Vec<String> {
+/// Writes what a server on this port needs, with `extra` lines of configuration. The arguments of `sh` that start it.
+pub(super) fn prepare(folder: &Path, program: &Path, port: u16, extra: &str) -> Vec<String> {
+    let configuration = format!("{CONFIGURATION}{extra}");
     for (name, text) in
-        [("start", START), ("rabbitmq.conf", CONFIGURATION), ("rabbitmq-env.conf", ""), ("enabled_plugins", "[].\n")]
+        [("start", START), ("rabbitmq.conf", &configuration), ("rabbitmq-env.conf", ""), ("enabled_plugins", "[].\n")]
     {
         fs::write(folder.join(name), text).expect("a configuration");
     }
