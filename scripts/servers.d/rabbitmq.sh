@@ -54,11 +54,11 @@ rabbitmq_start() {
 
 # Else the server would start a name service by itself, which nobody would end.
 rabbitmq_wait_for_names() {
-  local tenth
-  for ((tenth = 0; tenth < PATIENCE; tenth++)); do
+  local quarter
+  for ((quarter = 0; quarter < PATIENCE; quarter++)); do
     answers "$PORT_rabbitmq_epmd" && return
     process "$(folder rabbitmq)/epmd.pid" >/dev/null || break
-    sleep 0.1
+    sleep 0.25
   done
   fail "epmd has not started: see $(folder rabbitmq)/log"
 }

@@ -137,10 +137,13 @@ async fn servers_start_side_by_side_carry_events_keep_them_and_leave_nothing_beh
         publish(&others[scheme]).await;
         consume(&others[scheme]).await;
     }
-    other.tell("stop", &[]);
+    let stopped = std::thread::scope(|scope| {
+        let other = scope.spawn(|| other.tell("stop", &[]));
+        let stopped = set.tell("stop", &[]);
+        other.join().expect("it stops");
+        stopped
+    });
     assert_eq!(other.processes(), Vec::<std::path::PathBuf>::new());
-
-    let stopped = set.tell("stop", &[]);
     assert_eq!(stopped.matches(": stopped").count(), SERVERS.len(), "{stopped}");
     assert_eq!(set.processes(), Vec::<std::path::PathBuf>::new());
     assert_eq!(set.urls().len(), 0, "nothing runs");
