@@ -73,7 +73,7 @@ impl Sides {
             for (wrong, what) in [
                 (check < 2, "has no health check"),
                 (!compose.has_volume(server), "has no volume"),
-                (version(tag(server)).is_none_or(|version| version.len() < 1), "has no pinned image"),
+                (version(tag(server)).is_none(), "has no pinned image"),
                 (brokers.contains(&name) && profiles != Some(Some(name)), "has no profile of its own"),
             ] {
                 faults.extend(wrong.then(|| format!("{name} {what}")));
