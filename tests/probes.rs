@@ -11,7 +11,7 @@ use activelog_infrastructure::{
     broker::{BrokerRegistry, BrokerResources},
     id_generator::UuidV7Generator,
 };
-use support::{Kind, PrivateBroker, broker_left_out, fresh_namespace, private_broker::Care};
+use support::{Kind, PrivateBroker, broker_left_out, fresh_namespace};
 
 /// The group whose part of the server is looked at.
 const GROUP: &str = "group";
@@ -34,7 +34,7 @@ async fn ask(probe: &dyn BrokerProbe) -> BrokerReport {
 
 /// A server that is set as it should not be; `None` where it is not installed.
 fn careless(kind: Kind) -> Option<PrivateBroker> {
-    let server = PrivateBroker::start_with(kind, Care::Careless);
+    let server = PrivateBroker::start_with(kind, |_| kind.careless().to_owned());
     if server.is_none() {
         broker_left_out(kind);
     }

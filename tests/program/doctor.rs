@@ -170,8 +170,8 @@ async fn postgres_is_asked_for_its_settings() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn a_careless_broker_is_told_of_by_the_doctor_and_in_health() {
-    use crate::support::{self, Kind, PrivateBroker, private_broker::Care};
-    let Some(server) = PrivateBroker::start_with(Kind::Redis, Care::Careless) else {
+    use crate::support::{self, Kind, PrivateBroker};
+    let Some(server) = PrivateBroker::start_with(Kind::Redis, |_| Kind::Redis.careless().to_owned()) else {
         return support::broker_left_out(Kind::Redis);
     };
     let setting = Setting::sqlite().with_broker(server.url("careless"));

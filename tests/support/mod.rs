@@ -5,6 +5,7 @@
     reason = "every test binary is a crate of its own and uses a part of this module"
 )]
 
+pub mod broker_kind;
 pub mod private_broker;
 pub mod private_kafka;
 pub mod private_postgres;
@@ -19,7 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use private_broker::{Kind, PrivateBroker};
+pub use broker_kind::Kind;
+pub use private_broker::PrivateBroker;
 pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.
@@ -81,8 +83,13 @@ pub fn fresh_namespace(kind: Kind) -> Option<String> {
 
 /// Says that tests are left out for want of a broker; fails the test when servers are required.
 pub fn broker_left_out(kind: Kind) {
-    assert!(!require_servers(), "ACTIVELOG_REQUIRE_SERVERS=1, and {}", kind.missing());
-    say(&format!("LEFT OUT: every test on it, which counts as passed. {}\n", kind.missing()));
+    missing(kind.missing());
+}
+
+/// Says that tests are left out for want of something; fails the test when servers are required.
+pub fn missing(what: &str) {
+    assert!(!require_servers(), "ACTIVELOG_REQUIRE_SERVERS=1, and {what}");
+    say(&format!("LEFT OUT: every test on it, which counts as passed. {what}\n"));
 }
 
 fn say(line: &str) {

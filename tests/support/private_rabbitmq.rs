@@ -34,19 +34,16 @@ const CONFIGURATION: &str = "log.file = false
 log.console = true
 log.console.level = warning
 vm_memory_high_watermark.absolute = 2GB
+disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 64000000
 ";
 
-/// Writes what a server on this port needs; one that is `full` has an alarm for its disk. The arguments of `sh` that start it.
-pub(super) fn prepare(folder: &Path, program: &Path, port: u16, full: bool) -> Vec<String> {
-    let configuration =
-        format!("{CONFIGURATION}disk_free_limit.absolute = {}\n", if full { "900000GB" } else { "50MB" });
-    for (name, text) in [
-        ("start", START),
-        ("rabbitmq.conf", configuration.as_str()),
-        ("rabbitmq-env.conf", ""),
-        ("enabled_plugins", "[].\n"),
-    ] {
+/// Writes what a server on this port needs, with `extra` lines of configuration. The arguments of `sh` that start it.
+pub(super) fn prepare(folder: &Path, program: &Path, port: u16, extra: &str) -> Vec<String> {
+    let configuration = format!("{CONFIGURATION}{extra}");
+    for (name, text) in
+        [("start", START), ("rabbitmq.conf", &configuration), ("rabbitmq-env.conf", ""), ("enabled_plugins", "[].\n")]
+    {
         fs::write(folder.join(name), text).expect("a configuration");
     }
     let ports = [free_port(), port, free_port()].map(|port| port.to_string());

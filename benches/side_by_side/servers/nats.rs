@@ -38,7 +38,9 @@ impl BareNats {
 
     async fn send(&self, event: &EventEnvelope) -> anyhow::Result<jetstream::context::PublishAckFuture> {
         let mut headers = HeaderMap::new();
-        headers.insert("content-type", event.content_type.clone());
+        for name in ["ce-datacontenttype", "content-type"] {
+            headers.insert(name, event.content_type.clone());
+        }
         for (name, value) in attributes(event) {
             headers.insert(format!("ce-{name}"), value);
         }

@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &str) {
                 args.types.iter().for_each(|pattern| assert!(was_given(&arguments, pattern.as_str()), "{pattern}"));
             }
             EventsCommand::Replay(args) => assert!(was_given(&arguments, &args.handler), "{args:?}"),
-            EventsCommand::Scheduled(_) => {}
+            EventsCommand::Publish(_) | EventsCommand::Scheduled(_) => {}
         },
         _ => {}
     }

@@ -54,6 +54,8 @@ pub(super) fn attributes(event: &EventEnvelope) -> Vec<(&'static str, String)> {
         ("sequence", format!("{:020}", event.sequence)),
         ("correlationid", event.correlation_id.to_string()),
     ];
+    // None may be there and be empty.
+    attributes.retain(|(_, value)| !value.is_empty());
     attributes.extend(event.causation_id.map(|id| ("causationid", id.to_string())));
     if let Some(trace) = &event.trace {
         attributes.push(("traceparent", trace.traceparent().to_owned()));
@@ -67,9 +69,12 @@ pub(super) fn attributes(event: &EventEnvelope) -> Vec<(&'static str, String)> {
 pub(super) struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// Takes in an attribute. The first of a name counts.
+    /// Takes in an attribute. The first of a name counts, and one that is empty is not there.
     pub(super) fn add(&mut self, name: &str, value: impl Into<String>) {
-        self.0.push((name.to_ascii_lowercase(), value.into()));
+        let value = value.into();
+        if !value.is_empty() {
+            self.0.push((name.to_ascii_lowercase(), value));
+        }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -77,7 +82,7 @@ impl Headers {
     }
 
     fn required(&self, name: &'static str) -> Result<&str, WireError> {
-        self.get(name).filter(|value| !value.is_empty()).ok_or(WireError::Missing(name))
+        self.get(name).ok_or(WireError::Missing(name))
     }
 
     fn parsed<T: std::str::FromStr>(
@@ -97,8 +102,10 @@ impl Headers {
         if version != SPEC_VERSION {
             return Err(WireError::SpecVersion(version.chars().take(80).collect()));
         }
-        let (source, id) = (self.required("source")?, self.required("id")?);
-        let id: Uuid = id.parse().unwrap_or_else(|_| foreign_id(source, id));
+        let source = self.required("source")?;
+        // Others' ids are only unique together with their source.
+        let id_of = |id: &str| id.parse().unwrap_or_else(|_| foreign_id(source, id));
+        let id: Uuid = id_of(self.required("id")?);
         let subject = self.get("subject").unwrap_or_default().to_owned();
         let own_key = || if subject.is_empty() { id.to_string() } else { subject.clone() };
         let trace = self.get("traceparent").and_then(|parent| TraceContext::parse(parent, self.get("tracestate")));
@@ -110,14 +117,20 @@ impl Headers {
             content_type: self.get(CONTENT_TYPE).unwrap_or(DEFAULT_CONTENT_TYPE).to_owned(),
             version: self.parsed("eventversion", "must be a number")?.unwrap_or(1),
             partition_key: self.get("partitionkey").map_or_else(own_key, str::to_owned),
-            sequence: self.parsed("sequence", "must be a decimal number")?.unwrap_or(0),
-            correlation_id: self.parsed("correlationid", "must be a UUID")?.unwrap_or(id),
-            causation_id: self.parsed("causationid", "must be a UUID")?,
+            // Others' may be any text, of which nothing but the order is known.
+            sequence: self.get("sequence").and_then(|text| text.parse().ok()).unwrap_or(0),
+            correlation_id: self.get("correlationid").map_or(id, correlation),
+            causation_id: self.get("causationid").map(id_of),
             trace,
             subject,
             data,
         })
     }
+}
+
+/// Others' correlation ids are any text, and go beyond one source: one that is no UUID is made one of itself alone, the same each time.
+fn correlation(text: &str) -> Uuid {
+    text.parse().unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -150,17 +163,34 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        for (attribute, value) in [
-            ("specversion", "0.3"),
-            ("time", "noon"),
-            ("sequence", "-1"),
-            ("correlationid", "7"),
-            ("eventversion", "x"),
-        ] {
+        for (attribute, value) in [("specversion", "0.3"), ("time", "noon"), ("eventversion", "x")] {
             let mut all = vec![(attribute, value)];
             all.extend(BARE);
             let error = headers(&all).open(Bytes::new(), Timestamp::UNIX_EPOCH).expect_err(attribute).to_string();
             assert!(error.contains(attribute) && error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn extensions_of_somebody_else_are_any_text() {
+        let open = |attributes: &[(&str, &str)]| {
+            let all: Vec<_> = BARE.iter().chain(attributes).copied().collect();
+            headers(&all).open(Bytes::new(), Timestamp::UNIX_EPOCH).expect("a CloudEvent")
+        };
+        let event = open(&[("sequence", "b-2"), ("correlationid", "order 7"), ("causationid", "order 7")]);
+        assert_eq!(event.sequence, 0);
+        assert_eq!(event.causation_id, Some(event.id), "the event that has this id");
+        assert_ne!(event.correlation_id, event.id, "it is not of one source alone");
+        assert_eq!(open(&[("correlationid", "order 7")]).correlation_id, event.correlation_id, "the same each time");
+    }
+
+    #[test]
+    fn what_is_empty_is_neither_sent_nor_taken() {
+        let empty = [("subject", ""), ("partitionkey", ""), ("correlationid", ""), ("datacontenttype", "")];
+        let all: Vec<_> = BARE.into_iter().chain(empty).collect();
+        let event = headers(&all).open(Bytes::new(), Timestamp::UNIX_EPOCH).expect("a CloudEvent");
+        assert_eq!((event.partition_key.as_str(), event.correlation_id), (event.id.to_string().as_str(), event.id));
+        assert_eq!(event.content_type, "application/json");
+        assert!(attributes(&event).iter().all(|(name, value)| *name != "subject" && !value.is_empty()));
     }
 }

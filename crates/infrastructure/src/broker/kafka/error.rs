@@ -31,6 +31,11 @@ pub(super) fn is_fatal(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(Code::Fatal))
 }
 
+/// Whether the brokers do not take user and password.
+pub(super) fn is_refusal(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::Authentication | Code::SaslAuthenticationFailed))
+}
+
 /// Whether a topic is not there.
 pub(super) fn is_missing(code: Code) -> bool {
     matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{KafkaBroker, KafkaOptions, config::Settings, probe::KafkaProbe};
+use super::{KafkaBroker, KafkaOptions, config::Settings, error::is_refusal, probe::KafkaProbe};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
 /// Answers to `kafka:`.
@@ -19,8 +19,11 @@ impl BrokerFactory for KafkaFactory {
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         let (servers, options) = KafkaOptions::read(url)?;
         let connected = KafkaBroker::connect(servers, options, resources.ids.clone()).await;
-        let connected =
-            connected.map_err(|error| ConnectError::Unavailable { url: url.to_string(), source: Box::new(error) })?;
+        let connected = connected.map_err(|error| {
+            let source =
+                if is_refusal(&error) { format!("{error}: user or password are wrong").into() } else { error.into() };
+            ConnectError::Unavailable { url: url.to_string(), source }
+        })?;
         Ok(connected.broker())
     }
 

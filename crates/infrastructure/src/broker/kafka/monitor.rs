@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     config::Settings,
     context::LogContext,
-    error::{is_missing, is_settling},
+    error::{is_missing, is_refusal, is_settling},
     off_thread::OffThread,
     topic,
 };
@@ -142,7 +142,7 @@ impl Core {
     fn look_now(&self) -> KafkaResult<Option<Offsets>> {
         while self.client.poll(Duration::ZERO).is_some() {}
         let name = self.settings.topic();
-        let metadata = self.client.fetch_metadata(Some(&name), TIMEOUT)?;
+        let metadata = self.client.fetch_metadata(Some(&name), TIMEOUT).map_err(|error| self.explain(error))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(None) };
         if let Some(error) = topic.error() {
             let code = RDKafkaErrorCode::from(error);
@@ -156,6 +156,14 @@ impl Core {
             Err(KafkaError::OffsetFetch(code)) if is_missing(code) => Ok(None),
             ends => ends.map(Some),
         }
+    }
+
+    /// Of a connection that was refused for its user the driver says so beside, and to who asks only that there is none.
+    fn explain(&self, error: KafkaError) -> KafkaError {
+        const EVENTS: usize = 32;
+        let mut told = std::iter::repeat_with(|| self.client.poll(Duration::ZERO)).take(EVENTS).flatten();
+        let refused = told.any(|told| told.is_err_and(|error| is_refusal(&error)));
+        if refused { KafkaError::Global(RDKafkaErrorCode::Authentication) } else { error }
     }
 
     fn note(&self, outcome: KafkaResult<bool>) {

@@ -5,7 +5,7 @@ use activelog_application::ports::{Broker, BrokerCapabilities, Durability, IdGen
 use async_nats::jetstream::stream::StorageType;
 
 use super::{
-    NatsOptions,
+    NatsOptions, NatsServers,
     connection::{AnyError, Connection},
     lease_store::NatsLeaseStore,
     log::NatsLog,
@@ -29,7 +29,7 @@ pub struct NatsBroker {
 impl NatsBroker {
     /// Connects to one of these servers, and makes what is missing there. Fails when none can be reached now.
     pub async fn connect(
-        servers: Vec<String>,
+        servers: NatsServers,
         options: NatsOptions,
         ids: Arc<dyn IdGenerator>,
     ) -> Result<Self, AnyError> {

@@ -15,7 +15,7 @@ use async_nats::{
     },
 };
 
-use super::NatsOptions;
+use super::{NatsLogin, NatsOptions, NatsServers};
 
 /// How often the server has to show that it is there. The driver's own minute would leave a server that stopped unnoticed for as long.
 const PING_INTERVAL: Duration = Duration::from_secs(4);
@@ -37,7 +37,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, and makes stream and bucket if they are missing.
-    pub(super) async fn open(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
+    pub(super) async fn open(servers: NatsServers, options: NatsOptions) -> Result<Self, AnyError> {
         let connection = Self::reach(servers, options).await?;
         connection.stream().await?;
         connection.bucket().await?;
@@ -45,10 +45,15 @@ impl Connection {
     }
 
     /// Connects, and makes nothing.
-    pub(super) async fn reach(servers: Vec<String>, options: NatsOptions) -> Result<Self, AnyError> {
+    pub(super) async fn reach(servers: NatsServers, options: NatsOptions) -> Result<Self, AnyError> {
         let failing = Arc::<Mutex<Option<String>>>::default();
         let noted = Arc::clone(&failing);
-        let client = ConnectOptions::new()
+        let settings = match servers.login {
+            Some(NatsLogin::User(user, password)) => ConnectOptions::with_user_and_password(user, password),
+            Some(NatsLogin::Token(token)) => ConnectOptions::with_token(token),
+            None => ConnectOptions::new(),
+        };
+        let client = settings
             .name("activelog")
             .ping_interval(PING_INTERVAL)
             .connection_timeout(options.timeout)
@@ -58,7 +63,7 @@ impl Connection {
                 note(&noted, &event);
                 std::future::ready(())
             })
-            .connect(servers)
+            .connect(servers.addresses)
             .await
             .map_err(explain)?;
         let mut jetstream = jetstream::new(client.clone());

@@ -12,7 +12,7 @@
 //!
 //! # The URL
 //!
-//! `nats://[user[:password]@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=30d&durability=power-loss]`.
+//! `nats://[user:password@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=30d&durability=power-loss]`.
 //!
 //! # Durability
 //!
@@ -30,8 +30,10 @@ mod options;
 mod positions;
 mod probe;
 mod publisher;
+mod servers;
 mod settings;
 
 pub use broker::NatsBroker;
 pub use factory::NatsFactory;
 pub use options::NatsOptions;
+pub use servers::{NatsLogin, NatsServers};

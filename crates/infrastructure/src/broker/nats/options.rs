@@ -3,6 +3,7 @@ use std::time::Duration;
 use activelog_application::ports::Durability;
 use url::Url;
 
+use super::NatsServers;
 use crate::broker::{BrokerUrl, ConnectError};
 
 /// How a [`NatsBroker`](super::NatsBroker) works.
@@ -40,7 +41,7 @@ impl Default for NatsOptions {
 
 impl NatsOptions {
     /// Reads a URL: where the servers are, and the options it may hold.
-    pub(super) fn read(url: &BrokerUrl) -> Result<(Vec<String>, Self), ConnectError> {
+    pub(super) fn read(url: &BrokerUrl) -> Result<(NatsServers, Self), ConnectError> {
         let invalid = |reason: String| ConnectError::InvalidUrl { url: url.to_string(), reason };
         let text = url.with_secrets();
         let (servers, query) = text.split_once('?').unwrap_or((&text, ""));
@@ -50,16 +51,7 @@ impl NatsOptions {
         for (key, value) in pairs.query_pairs() {
             options.set(&key, &value).map_err(invalid)?;
         }
-        let rest = servers.strip_prefix("nats://").ok_or_else(|| invalid("must begin with nats://".to_owned()))?;
-        let servers: Vec<String> =
-            rest.split(',').map(|server| format!("nats://{}", server.trim_end_matches('/'))).collect();
-        for server in &servers {
-            let parsed =
-                Url::parse(server).map_err(|_| invalid("a server must be [user[:password]@]host[:port]".to_owned()))?;
-            if parsed.host_str().is_none_or(str::is_empty) {
-                return Err(invalid("a server has no host".to_owned()));
-            }
-        }
+        let servers = NatsServers::read(servers).map_err(|reason| invalid(reason.to_owned()))?;
         Ok((servers, options))
     }
 

@@ -13,8 +13,9 @@ use crate::{
     clock::SystemClock,
 };
 
-/// What the names of attributes begin with, as the binding of CloudEvents to AMQP has it; the second form is for clients that cannot write the first.
-const PREFIXES: [&str; 2] = ["cloudEvents:", "cloudEvents_"];
+/// What the names of attributes begin with. The first two as the binding of CloudEvents to AMQP has it, in the order it prefers; the third is how others who speak
+/// to RabbitMQ in particular write them.
+const PREFIXES: [&str; 3] = ["cloudEvents_", "cloudEvents:", "ce-"];
 
 const PERSISTENT: u8 = 2;
 
@@ -44,7 +45,7 @@ pub(super) fn open(delivery: &mut Delivery) -> Result<EventEnvelope, WireError> 
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
         let attribute = PREFIXES.iter().find_map(|prefix| name.as_str().strip_prefix(prefix));
         if let Some(attribute) = attribute
-            && let Some(value) = text(value)
+            && let Some(value) = if attribute == "time" { time(value) } else { text(value) }
         {
             headers.add(attribute, value);
         }
@@ -55,6 +56,14 @@ pub(super) fn open(delivery: &mut Delivery) -> Result<EventEnvelope, WireError> 
     let stamp = properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
     let arrived = stamp.and_then(|seconds| Timestamp::from_second(seconds).ok());
     headers.open(Bytes::from(std::mem::take(&mut delivery.data)), arrived.unwrap_or_else(|| SystemClock.now()))
+}
+
+/// The text of a time. A plain number is one of milliseconds, as a timestamp of AMQP 1.0 is, which some writers put into a header without its type.
+fn time(value: &AMQPValue) -> Option<String> {
+    match value {
+        AMQPValue::LongLongInt(millis) => Timestamp::from_millisecond(*millis).ok().map(|time| time.to_string()),
+        other => text(other),
+    }
 }
 
 /// The text of an attribute, whichever type its writer gave it.
@@ -74,5 +83,48 @@ fn text(value: &AMQPValue) -> Option<String> {
             Timestamp::from_second(i64::try_from(*seconds).ok()?).ok().map(|time| time.to_string())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use activelog_application::testing::broker::event;
+
+    use super::*;
+
+    fn delivery(properties: BasicProperties, data: &[u8]) -> Delivery {
+        let mut delivery = Delivery::mock(1, "events".into(), "0.thing".into(), false, data.to_vec());
+        delivery.properties = properties;
+        delivery
+    }
+
+    fn of_somebody_else(prefix: &str, time: AMQPValue) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        for (name, value) in [("specversion", "1.0"), ("id", "7"), ("source", "/shop"), ("type", "sold")] {
+            headers.insert(format!("{prefix}{name}").into(), AMQPValue::LongString(value.into()));
+        }
+        headers.insert(format!("{prefix}time").into(), time);
+        BasicProperties::default().with_headers(headers)
+    }
+
+    #[test]
+    fn an_event_is_the_same_after_its_way() {
+        let sent = event("thing.done", "käse", 7);
+        assert_eq!(open(&mut delivery(of(&sent), &sent.data)).expect("an event"), sent);
+    }
+
+    #[test]
+    fn whatever_the_prefix_and_the_form_of_the_time_it_is_read() {
+        let noon = Timestamp::constant(1_700_000_000, 0);
+        for prefix in PREFIXES {
+            for time in [
+                AMQPValue::LongLongInt(1_700_000_000_000),
+                AMQPValue::Timestamp(1_700_000_000),
+                AMQPValue::LongString(noon.to_string().into()),
+            ] {
+                let got = open(&mut delivery(of_somebody_else(prefix, time), b"{}")).expect("an event");
+                assert_eq!((got.name.as_str(), got.time), ("sold", noon), "{prefix}");
+            }
+        }
     }
 }

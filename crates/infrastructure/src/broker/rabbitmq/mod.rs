@@ -1,8 +1,8 @@
 //! RabbitMQ (`amqp://`, `amqps://`): 3.10 and newer, 4.x.
 //!
 //! Events are persistent messages to the durable topic exchange `<namespace>:events` with the routing key `<partition>.<event name>`; the partition, 0 to 15, is chosen by the hash of
-//! the partition key. Whoever publishes by hand uses the same number for the same key, always. The attributes of CloudEvents are headers with the prefix `cloudEvents:`, as its binding
-//! to AMQP has it (`cloudEvents_` is read too); the media type of the data is the content type, the event's id the message id.
+//! the partition key. Whoever publishes by hand uses the same number for the same key, always. The attributes of CloudEvents are headers with the prefix `cloudEvents_`, as its binding
+//! to AMQP has it (`cloudEvents:` and `ce-` are read too); the media type of the data is the content type, the event's id the message id.
 //!
 //! # Groups
 //!
