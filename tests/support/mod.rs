@@ -5,6 +5,7 @@
     reason = "every test binary is a crate of its own and uses a part of this module"
 )]
 
+pub mod broker_kind;
 pub mod private_broker;
 pub mod private_kafka;
 pub mod private_postgres;
@@ -19,7 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use private_broker::{Kind, PrivateBroker};
+pub use broker_kind::Kind;
+pub use private_broker::{Placement, PrivateBroker};
 pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.

@@ -2,29 +2,28 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::TcpStream,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use tempfile::TempDir;
 
 use super::{
-    private_kafka,
+    broker_kind::Kind,
     private_postgres::{as_nobody, free_port, give_to_nobody},
     private_rabbitmq,
 };
 
-/// How long a server may take to start or stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to start or stop, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs a server and outlives the test process: once that is gone, however it went, the pipe on standard input ends, the server is killed and its folder
 /// removed.
@@ -42,124 +41,6 @@ wait "$server"
 if [ -e "$dir/abandoned" ]; then rm -rf "$dir"; else kill "$watch"; fi
 "#;
 
-/// A broker that is a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Redis, with every write synced.
-    Redis,
-    /// NATS with JetStream, with every write synced.
-    Nats,
-    /// RabbitMQ.
-    RabbitMq,
-    /// Apache Kafka: one node that is broker and controller.
-    Kafka,
-}
-
-impl Kind {
-    /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::Redis, Self::Nats, Self::RabbitMq, Self::Kafka];
-
-    /// The name of its adapter.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Redis => "redis",
-            Self::Nats => "nats",
-            Self::RabbitMq => "rabbitmq",
-            Self::Kafka => "kafka",
-        }
-    }
-
-    /// How to get it, when it is missing.
-    pub fn missing(self) -> &'static str {
-        match self {
-            Self::Redis => {
-                "Redis is not installed: no `redis-server` on the PATH. Get it with `scripts/servers install redis`"
-            }
-            Self::Nats => {
-                "NATS is not installed: no `nats-server` in $ACTIVELOG_SERVERS_BIN, in ~/.local/share/activelog/servers/bin, or on the PATH. Get it with \
-                 `scripts/servers install nats`"
-            }
-            Self::RabbitMq => {
-                "RabbitMQ is not installed: no `rabbitmq-server` in /usr/lib/rabbitmq/bin or on the PATH. Get it with `scripts/servers install rabbitmq`"
-            }
-            Self::Kafka => {
-                "Kafka is not installed: no jars in $ACTIVELOG_SERVERS_HOME/kafka or ~/.local/share/activelog/servers/kafka, or no `java` on the PATH. Get it with \
-                 `scripts/install-kafka`"
-            }
-        }
-    }
-
-    fn program(self) -> &'static str {
-        match self {
-            Self::Redis => "redis-server",
-            Self::Nats => "nats-server",
-            Self::RabbitMq => "rabbitmq-server",
-            Self::Kafka => "java",
-        }
-    }
-
-    /// Where its program is.
-    pub fn find(self) -> Option<PathBuf> {
-        if self == Self::Kafka && private_kafka::jars().is_none() {
-            return None;
-        }
-        let configured = std::env::var_os("ACTIVELOG_SERVERS_BIN").map(PathBuf::from);
-        let installed =
-            std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share/activelog/servers/bin"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let packaged = (self == Self::RabbitMq).then(|| PathBuf::from(private_rabbitmq::PACKAGED));
-        let folders = configured.into_iter().chain(installed).chain(packaged).chain(std::env::split_paths(&path));
-        folders.map(|folder| folder.join(self.program())).find(|program| program.is_file())
-    }
-
-    fn arguments(self, folder: &Path, port: u16) -> Vec<String> {
-        let (folder, port) = (folder.display().to_string(), port.to_string());
-        let arguments: Vec<&str> = match self {
-            Self::Redis => vec![
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &port,
-                "--dir",
-                &folder,
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--save",
-                "",
-                "--maxmemory-policy",
-                "noeviction",
-                "--daemonize",
-                "no",
-            ],
-            Self::Nats => vec!["-c", "nats.conf"],
-            Self::RabbitMq => Vec::new(),
-            Self::Kafka => return private_kafka::arguments(),
-        };
-        arguments.into_iter().map(str::to_owned).collect()
-    }
-
-    /// Whether one on this port does its work.
-    fn is_ready(self, port: u16, log: &str) -> bool {
-        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-        match self {
-            Self::Redis => {
-                let _ = connection.set_read_timeout(Some(Duration::from_secs(1)));
-                let mut answer = [0; 5];
-                connection.write_all(b"PING\r\n").and_then(|()| connection.read_exact(&mut answer)).is_ok()
-                    && &answer == b"+PONG"
-            }
-            Self::Kafka => private_kafka::answers(&mut connection),
-            // Of this start: the log is kept from one to the next.
-            Self::Nats => {
-                log.rsplit("Starting nats-server").next().is_some_and(|start| start.contains("Server is ready"))
-            }
-            Self::RabbitMq => private_rabbitmq::is_ready(connection),
-        }
-    }
-}
-
 /// A broker of one's own: on loopback, with its data in a temporary folder, durable like a real one. It ends when this is dropped, or when the process
 /// ends in whatever way.
 #[derive(Debug)]
@@ -172,28 +53,39 @@ pub struct PrivateBroker {
     running: Mutex<Option<(Child, ChildStdin)>>,
 }
 
+/// Where a broker is to be.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The folder that its own is made in.
+    pub parent: PathBuf,
+    /// The port that clients come to, where that is not the server's own. Kafka has to tell them.
+    pub advertised: Option<u16>,
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        Self { parent: std::env::temp_dir(), advertised: None }
+    }
+}
+
 impl PrivateBroker {
     /// Starts one; `None` when its program is not on this machine.
     pub fn start(kind: Kind) -> Option<Self> {
+        Self::start_at(kind, &Placement::default())
+    }
+
+    /// The same at a certain place.
+    pub fn start_at(kind: Kind, placement: &Placement) -> Option<Self> {
         let program = kind.find()?;
-        let folder =
-            tempfile::Builder::new().prefix(&format!("activelog-{}-", kind.program())).tempdir().expect("a folder");
+        let prefix = format!("activelog-{}-", kind.program());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&placement.parent).expect("a folder");
         give_to_nobody(folder.path());
         let mut server = Self { kind, program, folder, port: 0, running: Mutex::new(None) };
         // Another process may take a port between its being found free and its being used.
         for _ in 0..3 {
             server.port = free_port();
-            if kind == Kind::Nats {
-                let (folder, port) = (server.folder.path(), server.port);
-                let text = format!(
-                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
-                    folder.join("data")
-                );
-                fs::write(folder.join("nats.conf"), text).expect("a configuration");
-            }
-            if kind == Kind::Kafka {
-                private_kafka::prepare(&server.program, server.folder.path(), server.port);
-            }
+            let advertised = placement.advertised.unwrap_or(server.port);
+            kind.configure(&server.program, server.folder.path(), server.port, advertised);
             if server.launch() {
                 return Some(server);
             }
@@ -208,12 +100,17 @@ impl PrivateBroker {
 
     /// The URL of a namespace on this server.
     pub fn url(&self, namespace: &str) -> String {
-        match self.kind {
-            Kind::Redis => format!("redis://127.0.0.1:{}?namespace={namespace}", self.port),
-            Kind::Nats => format!("nats://127.0.0.1:{}?namespace={namespace}&durability=power-loss", self.port),
-            Kind::RabbitMq => format!("amqp://127.0.0.1:{}?namespace={namespace}", self.port),
-            Kind::Kafka => format!("kafka://127.0.0.1:{}?namespace={namespace}", self.port),
-        }
+        self.kind.url(self.port, namespace)
+    }
+
+    /// The same for clients that come to another port.
+    pub fn url_at(&self, port: u16, namespace: &str) -> String {
+        self.kind.url(port, namespace)
+    }
+
+    /// Whether the server runs. One that has ended by itself, as with a full disk, does not.
+    pub fn is_running(&self) -> bool {
+        self.running().as_mut().is_some_and(|(watcher, _)| matches!(watcher.try_wait(), Ok(None)))
     }
 
     /// Sends the server a signal.
@@ -239,7 +136,13 @@ impl PrivateBroker {
     /// Kills the server with SIGKILL, as a crash would, and waits until it is gone.
     pub fn kill(&self) {
         let Some((mut watcher, _pipe)) = self.running().take() else { return };
-        self.signal(Signal::SIGKILL);
+        // Once the watcher has ended, so has the server, and its id may be another's.
+        if matches!(watcher.try_wait(), Ok(None)) {
+            match kill(self.pid(), Signal::SIGKILL) {
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => panic!("the server is ours: {error}"),
+            }
+        }
         watcher.wait().expect("the watcher is our child");
     }
 

@@ -39,8 +39,8 @@ pub fn jars() -> Option<PathBuf> {
     folders.filter(|folder| name(folder).is_some_and(|name| !name.starts_with('.'))).max()
 }
 
-/// Copies the jars, writes the configuration, and formats the data folder.
-pub fn prepare(java: &Path, folder: &Path, port: u16) {
+/// Copies the jars, writes the configuration, by which clients come to the port `advertised`, and formats the data folder.
+pub fn prepare(java: &Path, folder: &Path, port: u16, advertised: u16) {
     let (from, to) = (jars().expect("it was found"), folder.join(JARS));
     if !to.exists() {
         fs::create_dir(&to).expect("a folder");
@@ -48,7 +48,7 @@ pub fn prepare(java: &Path, folder: &Path, port: u16) {
             fs::copy(jar.path(), to.join(jar.file_name())).expect("a jar");
         }
     }
-    fs::write(folder.join(PROPERTIES), properties(folder, port, free_port())).expect("a configuration");
+    fs::write(folder.join(PROPERTIES), properties(folder, port, advertised, free_port())).expect("a configuration");
     let format = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER, "-c", PROPERTIES];
     let user = as_nobody();
     let mut words = user.iter().map(String::as_str).map(Path::new).chain([java]);
@@ -75,7 +75,7 @@ pub fn answers(connection: &mut TcpStream) -> bool {
         && answer[4..] == [0, 0, 0, 7]
 }
 
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
+fn properties(folder: &Path, port: u16, advertised: u16, controller: u16) -> String {
     let data = folder.join("data").display().to_string();
     format!(
         "process.roles=broker,controller
@@ -83,7 +83,7 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
