@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     proxy::{Proxy, Share, Trouble},
-    support::{Kind, Placement, PrivateBroker},
+    support::{Kind, PrivateBroker, private_broker::Placement},
 };
 
 /// What its keys, streams, queues and topics begin with.

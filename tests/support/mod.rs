@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use broker_kind::Kind;
-pub use private_broker::{Placement, PrivateBroker};
+pub use private_broker::PrivateBroker;
 pub use private_postgres::{PrivatePostgres, ServerMissing};
 
 /// Keeps the expectation above true in a binary that uses everything.
