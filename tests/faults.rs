@@ -1,9 +1,9 @@
-//! The program under every fault there is: its roles as separate processes on SQLite and on PostgreSQL, killed, frozen, stopped, out of disk
-//! and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
+//! The program under every fault there is: its roles as separate processes on SQLite, on PostgreSQL, and on PostgreSQL beside each broker that is a server, killed, frozen,
+//! stopped, cut off, out of disk and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
 //!
 //! ```text
-//! cargo test --features fault-injection --test faults                      every scenario, about ten minutes
-//! cargo test --features fault-injection --test faults -- sqlite::          those on one database
+//! cargo test --features fault-injection --test faults                      every scenario, about fifteen minutes
+//! cargo test --features fault-injection --test faults -- sqlite::          those on one database, or one broker
 //! cargo test --features fault-injection --test faults -- --long 4h         with more faults, over and over
 //! cargo test --features fault-injection --test faults -- --kills 300       300 kills of every component in a row
 //! cargo test --features fault-injection --test faults -- --volume 100000   as many activities through each broker that is a server
