@@ -1,11 +1,12 @@
-//! The program under every fault there is: its roles as separate processes on SQLite and on PostgreSQL, killed, frozen, stopped, out of disk
-//! and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
+//! The program under every fault there is: its roles as separate processes on SQLite, on PostgreSQL, and on PostgreSQL beside each broker that is a server, killed, frozen,
+//! stopped, cut off, out of disk and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
 //!
 //! ```text
-//! cargo test --features fault-injection --test faults                      every scenario, about ten minutes
-//! cargo test --features fault-injection --test faults -- sqlite::          those on one database
+//! cargo test --features fault-injection --test faults                      every scenario, about fifteen minutes
+//! cargo test --features fault-injection --test faults -- sqlite::          those on one database, or one broker
 //! cargo test --features fault-injection --test faults -- --long 4h         with more faults, over and over
 //! cargo test --features fault-injection --test faults -- --kills 300       300 kills of every component in a row
+//! cargo test --features fault-injection --test faults -- --volume 100000   as many activities through each broker that is a server
 //! ACTIVELOG_FAULTS_SEED=17 cargo test …                                    the same schedule again
 //! ```
 //!
@@ -17,6 +18,12 @@
     reason = "a test fails by panicking and tells by printing"
 )]
 
+#[path = "faults/broker.rs"]
+mod broker;
+#[path = "faults/bulk.rs"]
+mod bulk;
+#[path = "faults/cast.rs"]
+mod cast;
 #[path = "faults/client.rs"]
 mod client;
 #[path = "faults/database.rs"]
@@ -31,10 +38,14 @@ mod options;
 mod oracle;
 #[path = "faults/processes.rs"]
 mod processes;
+#[path = "faults/proxy.rs"]
+mod proxy;
 #[path = "faults/scenarios/mod.rs"]
 mod scenarios;
 #[path = "faults/schedule.rs"]
 mod schedule;
+#[path = "faults/small_disk.rs"]
+mod small_disk;
 #[path = "faults/stage.rs"]
 mod stage;
 mod support;
@@ -47,7 +58,8 @@ use libtest_mimic::{Conclusion, Failed, Trial};
 
 use options::{Mode, Options};
 use oracle::doctored;
-use scenarios::{KILLS, SCENARIOS, Scenario, Setting};
+use scenarios::{KILLS, KILLS_ON_BROKERS, ON_BROKERS, OnBroker, Run, SCENARIOS, Setting, VOLUME_ON_BROKERS};
+use support::Kind;
 use tally::TALLY;
 
 fn main() -> ExitCode {
@@ -90,20 +102,61 @@ fn trials(mode: Mode, seed: u64) -> Vec<Trial> {
         plain("oracle::what_is_doctored_is_refused", doctored::what_is_doctored_is_refused),
         plain("schedule::a_seed_reproduces_its_schedule", schedule::a_seed_reproduces_its_schedule),
     ];
-    let scenarios = if let Mode::Kills(_) = mode { KILLS } else { SCENARIOS };
+    let scenarios = match mode {
+        Mode::Bounded | Mode::Long(_) => SCENARIOS,
+        Mode::Kills(_) => KILLS,
+        Mode::Volume(_) => &[],
+    };
     let missing = !support::require_servers() && !support::private_postgres::has_postgres();
     for (database, postgres) in [("sqlite", false), ("postgres", true)] {
         for scenario in scenarios.iter().filter(|scenario| postgres || !scenario.needs_server) {
             let name = format!("{database}::{}", scenario.name);
-            let setting = Setting { postgres, seed: seed ^ hash(&name), mode };
-            let trial = Trial::test(name, move || run(scenario, setting));
+            let setting = Setting { postgres, broker: None, seed: seed ^ hash(&name), mode };
+            let trial = Trial::test(name, move || run(scenario.run, setting));
             trials.push(trial.with_ignored_flag(postgres && missing));
         }
     }
     if missing {
         scenarios::left_out("every scenario on PostgreSQL, which is not installed");
     }
+    trials.extend(Kind::ALL.into_iter().flat_map(|kind| on_broker(kind, missing, mode, seed)));
     trials
+}
+
+/// The scenarios on PostgreSQL and one of the brokers that are servers.
+fn on_broker(kind: Kind, no_database: bool, mode: Mode, seed: u64) -> Vec<Trial> {
+    if !is_compiled_in(kind) {
+        return Vec::new();
+    }
+    let missing = no_database || (!support::require_servers() && kind.find().is_none());
+    if missing {
+        scenarios::left_out(&format!("every scenario on {}. {}", kind.name(), kind.missing()));
+    }
+    let scenarios = match mode {
+        Mode::Bounded | Mode::Long(_) => ON_BROKERS,
+        Mode::Kills(_) => KILLS_ON_BROKERS,
+        Mode::Volume(_) => VOLUME_ON_BROKERS,
+    };
+    let here = scenarios.iter().filter(|scenario| match mode {
+        Mode::Bounded => scenario.bounded.contains(&kind),
+        _ => scenario.everywhere.contains(&kind),
+    });
+    let trial = |scenario: &OnBroker| {
+        let name = format!("{}::{}", kind.name(), scenario.name);
+        let setting = Setting { postgres: true, broker: Some(kind), seed: seed ^ hash(&name), mode };
+        let body = scenario.run;
+        Trial::test(name, move || run(body, setting)).with_ignored_flag(missing)
+    };
+    here.map(trial).collect()
+}
+
+fn is_compiled_in(kind: Kind) -> bool {
+    match kind {
+        Kind::Redis => cfg!(feature = "redis"),
+        Kind::Nats => cfg!(feature = "nats"),
+        Kind::RabbitMq => cfg!(feature = "rabbitmq"),
+        Kind::Kafka => cfg!(feature = "kafka"),
+    }
 }
 
 fn plain(name: &str, test: fn()) -> Trial {
@@ -113,9 +166,9 @@ fn plain(name: &str, test: fn()) -> Trial {
     })
 }
 
-fn run(scenario: &Scenario, setting: Setting) -> Result<(), Failed> {
+fn run(scenario: Run, setting: Setting) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    Ok(runtime.block_on((scenario.run)(setting))?)
+    Ok(runtime.block_on(scenario(setting))?)
 }
 
 /// FNV-1a, so that every scenario has random numbers of its own from one seed.

@@ -19,6 +19,7 @@ use sqlx::{
     postgres::PgRow,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
+use uuid::Uuid;
 
 use crate::support::PrivatePostgres;
 
@@ -121,6 +122,23 @@ impl Database {
     /// One number.
     pub(crate) async fn number(&self, sql: &'static str) -> Result<i64, sqlx::Error> {
         Ok(self.rows::<(i64,)>(sql).await?.first().map_or(0, |(number,)| *number))
+    }
+
+    /// Whether an event with an id after this one, which is that of a time, has had its effect.
+    pub(crate) async fn has_effect_after(&self, mark: Uuid) -> Result<bool, sqlx::Error> {
+        const SQL: &str = "SELECT CAST(count(*) AS bigint) FROM effect_ledger WHERE event_id > $1";
+        let count: i64 = match self {
+            Self::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+                let mut connection = SqliteConnection::connect_with(&options).await?;
+                sqlx::query_scalar(SQL).bind(mark).fetch_one(&mut connection).await?
+            }
+            Self::Postgres(server) => {
+                let mut connection = PgConnection::connect(&server.url(NAME)).await?;
+                sqlx::query_scalar(SQL).bind(mark).fetch_one(&mut connection).await?
+            }
+        };
+        Ok(count > 0)
     }
 
     /// The application's own ways of reading it.

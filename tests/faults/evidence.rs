@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use activelog_application::{
     activity::ports::Queries,
-    ports::{JOURNAL_PAGE_MAX, Journal, JournalEntry, PARTITIONS, Partition},
+    ports::{IdGenerator, JOURNAL_PAGE_MAX, Journal, JournalEntry, PARTITIONS, Partition},
     testing::matches_recomputation,
 };
+use activelog_infrastructure::id_generator::UuidV7Generator;
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,11 +25,22 @@ const UNDONE: &str = "SELECT CAST((SELECT count(*) FROM outbox) AS bigint), \
          WHERE g.group_name = 'activelog' AND g.partition = h.partition), 0)), 0) FROM journal_heads h) AS bigint), \
      CAST((SELECT count(*) FROM parked_lanes WHERE holders = 0) AS bigint)";
 
+/// The same with a broker that is a server, which keeps positions of its own: handlers that have neither taken an event nor were given up on with it.
+const UNDONE_ELSEWHERE: &str = "SELECT CAST((SELECT count(*) FROM outbox) AS bigint), \
+     CAST((SELECT count(*) FROM journal j CROSS JOIN (VALUES \
+         ('achievements'), ('leaderboard'), ('period-statistics'), ('fault-ledger')) AS h (name) \
+         WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.handler = h.name AND i.event_id = j.event_id) \
+         AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.handler = h.name AND d.event_id = j.event_id) \
+         AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.handler = h.name AND p.event_id = j.event_id)) AS bigint), \
+     CAST((SELECT count(*) FROM parked_lanes WHERE holders = 0) AS bigint)";
+
 /// Waits until everything is published, and handled or given up on. Fails when nothing has moved for so long: how fast it goes depends on the machine.
-pub(crate) async fn drained(database: &Database, patience: Duration) -> Result<(), String> {
+pub(crate) async fn drained(database: &Database, elsewhere: bool, patience: Duration) -> Result<(), String> {
+    let undone = if elsewhere { UNDONE_ELSEWHERE } else { UNDONE };
     let (mut moved, mut least, mut last) = (Instant::now(), i64::MAX, String::new());
     while moved.elapsed() < patience {
-        match database.rows::<(i64, i64, i64)>(UNDONE).await.as_deref() {
+        let asked = Instant::now();
+        match database.rows::<(i64, i64, i64)>(undone).await.as_deref() {
             Ok([(0, 0, 0)]) => return Ok(()),
             Ok(undone) => {
                 last = format!("(in the outbox, behind, parked lanes) are {undone:?}");
@@ -39,9 +51,28 @@ pub(crate) async fn drained(database: &Database, patience: Duration) -> Result<(
             }
             Err(error) => last = error.to_string(),
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Asking must not be what keeps the database busy.
+        tokio::time::sleep(Duration::from_millis(100).max(5 * asked.elapsed())).await;
     }
     Err(format!("not everything is published and handled, and nothing has moved for {patience:?}: {last}"))
+}
+
+/// How many times a handler has yet to take an event of the journal, with a broker that is a server.
+pub(crate) async fn unhandled(database: &Database) -> Option<i64> {
+    let rows: Vec<(i64, i64, i64)> = database.rows(UNDONE_ELSEWHERE).await.ok()?;
+    rows.first().map(|(_, unhandled, _)| *unhandled)
+}
+
+/// How long it takes until an event that was recorded after this was called has had its effect; `None` when it takes longer than `bound`.
+pub(crate) async fn first_after_now(database: &Database, bound: Duration) -> Option<Duration> {
+    let (begin, mark) = (Instant::now(), UuidV7Generator.next_id());
+    while begin.elapsed() < bound {
+        if database.has_effect_after(mark).await.unwrap_or(false) {
+            return Some(begin.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    None
 }
 
 /// Reads everything.

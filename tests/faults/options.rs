@@ -13,6 +13,8 @@ pub(crate) enum Mode {
     Long(Duration),
     /// Only kills, this many of each component, as fast as they do any good.
     Kills(usize),
+    /// Only so many activities, all the way through each broker that is a server.
+    Volume(usize),
 }
 
 /// What was asked for.
@@ -25,7 +27,8 @@ pub(crate) struct Options {
 }
 
 /// What the harness does not know.
-const USAGE: &str = "besides the arguments of any test binary: `--long 4h` runs for four hours, `--kills 300` kills every component 300 times; \
+const USAGE: &str = "besides the arguments of any test binary: `--long 4h` runs for four hours, `--kills 300` kills every component 300 times, \
+     `--volume 100000` sends as many activities through each broker; \
      ACTIVELOG_FAULTS_SEED=n repeats a run";
 
 impl Options {
@@ -43,7 +46,7 @@ impl Options {
         let mut arguments = env::args();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                "--long" | "--kills" => {
+                "--long" | "--kills" | "--volume" => {
                     let value = arguments.next().ok_or(USAGE)?;
                     mode = self::mode(argument.trim_start_matches('-'), &value)?;
                 }
@@ -66,6 +69,7 @@ fn mode(name: &str, value: &str) -> Result<Mode, String> {
             let duration: jiff::SignedDuration = value.parse().map_err(|error| format!("--long {value}: {error}"))?;
             Duration::try_from(duration).map(Mode::Long).map_err(|error| format!("--long {value}: {error}"))
         }
+        "volume" => value.parse().map(Mode::Volume).map_err(|error| format!("--volume {value}: {error}")),
         "kills" => value.parse().map(Mode::Kills).map_err(|error| format!("--kills {value}: {error}")),
         _ => Err(USAGE.to_owned()),
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::proxy::{Share, Trouble};
+
 /// Something that can be hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Component {
@@ -10,6 +12,9 @@ pub(crate) enum Component {
     Relay,
     Worker,
     Database,
+    Broker,
+    /// What lies between the roles and the broker.
+    Network,
 }
 
 impl fmt::Display for Component {
@@ -20,6 +25,8 @@ impl fmt::Display for Component {
             Self::Relay => "relay",
             Self::Worker => "worker",
             Self::Database => "database",
+            Self::Broker => "broker",
+            Self::Network => "network",
         })
     }
 }
@@ -35,6 +42,8 @@ pub(crate) enum Fault {
     Terminate,
     /// SIGTERM, and after this long another: it has to end at once.
     TerminateTwice(Duration),
+    /// Something happens to these connections.
+    Trouble(Trouble, Share),
 }
 
 /// One fault.
@@ -68,6 +77,13 @@ pub(crate) enum Draw {
     Freeze,
     Terminate,
     TerminateTwice,
+    /// For at least five seconds, and at most this many: a server's clients have to notice.
+    FreezeUpTo(u64),
+    /// The network is silent for at most this many seconds.
+    SilenceUpTo(u64),
+    Reset,
+    Cut,
+    Delay,
 }
 
 /// The longest lease that a frozen process has to lose, with some to spare.
@@ -93,11 +109,19 @@ impl Schedule {
         });
         Self { component, steps: steps.collect() }
     }
+
+    /// This one, and then the other's steps.
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        self.steps.extend(other.steps);
+        self
+    }
 }
 
 fn draw(random: &mut fastrand::Rng, faults: &[Draw], component: Component) -> Fault {
     let drawn = random.choice(faults).copied().unwrap_or(Draw::Kill);
     let (frozen, second) = (random.u64(PAST_THE_LEASE), random.u64(0..400));
+    let share = [Share::All, Share::Half(0), Share::Half(1)][random.usize(..3)];
+    let mut up_to = |least, seconds: u64| Duration::from_millis(random.u64(least..=(1_000 * seconds).max(least)));
     match drawn {
         // A server is killed, and nothing else: how it stops in order is its makers' concern.
         _ if component == Component::Database => Fault::Kill,
@@ -105,6 +129,11 @@ fn draw(random: &mut fastrand::Rng, faults: &[Draw], component: Component) -> Fa
         Draw::Freeze => Fault::Freeze(Duration::from_millis(frozen)),
         Draw::Terminate => Fault::Terminate,
         Draw::TerminateTwice => Fault::TerminateTwice(Duration::from_millis(second)),
+        Draw::FreezeUpTo(seconds) => Fault::Freeze(up_to(5_000, seconds)),
+        Draw::SilenceUpTo(seconds) => Fault::Trouble(Trouble::Silence(up_to(500, seconds)), share),
+        Draw::Reset => Fault::Trouble(Trouble::Reset, share),
+        Draw::Cut => Fault::Trouble(Trouble::Cut, share),
+        Draw::Delay => Fault::Trouble(Trouble::Delay(Duration::from_millis(second)), share),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A database and the roles on it, kept running whatever is done to them.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
@@ -15,6 +14,8 @@ use tokio::{
 };
 
 use crate::{
+    broker::Broker,
+    cast::{Cast, launch},
     client::{Clients, Habits},
     database::Database,
     evidence,
@@ -31,29 +32,23 @@ const STOP: Duration = Duration::from_secs(10);
 /// The bound on the end after a second signal.
 const CUT_SHORT: Duration = Duration::from_secs(3);
 
+/// The bound on the time from when a broker is back until events flow. The bar is 5 s for 99 of 100; a machine that is busy gets more before the test fails.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// What the tally calls that time.
+const RECOVERED: &str = "broker back to delivery";
+
+/// The same when there was much else to be handled before.
+const RECOVERED_BEHIND: &str = "the same with a backlog";
+
+/// So few calls of handlers are no backlog.
+const FEW: i64 = 80;
+
 /// The exit code of a stop that was cut short.
 const INTERRUPTED: i32 = 130;
 
 /// The signal that `abort` ends a process with.
 const SIGABRT: i32 = Signal::SIGABRT as i32;
-
-/// What a scenario runs on.
-#[derive(Debug, Clone)]
-pub(crate) struct Cast {
-    /// The roles, and how many of each.
-    pub(crate) roles: Vec<(Component, usize)>,
-    /// Configuration besides the usual.
-    pub(crate) environment: Vec<(&'static str, String)>,
-    /// Whether a process may end by `abort`: a handler does it.
-    pub(crate) aborts: bool,
-}
-
-impl Cast {
-    /// These roles, configured as usual.
-    pub(crate) fn of(roles: &[(Component, usize)]) -> Self {
-        Self { roles: roles.to_vec(), environment: Vec::new(), aborts: false }
-    }
-}
 
 /// One process that is to run.
 #[derive(Clone)]
@@ -69,6 +64,8 @@ pub(crate) struct Stage {
     /// `None` once it is to be kept for whoever looks into a failure.
     folder: Option<TempDir>,
     pub(crate) database: Database,
+    pub(crate) broker: Option<Broker>,
+    times_recovery: bool,
     base: String,
     slots: Vec<Slot>,
     complaints: Arc<StdMutex<Vec<String>>>,
@@ -95,11 +92,18 @@ impl Stage {
         Ok(Self {
             folder: Some(folder),
             database,
+            broker: cast.broker.clone(),
+            times_recovery: cast.times_recovery,
             base: format!("http://127.0.0.1:{port}"),
             slots,
             complaints,
             watchdog,
         })
+    }
+
+    /// What the tally calls this.
+    pub(crate) fn name(&self) -> &'static str {
+        self.broker.as_ref().map_or(self.database.name(), Broker::name)
     }
 
     /// Where the API is.
@@ -132,17 +136,15 @@ impl Stage {
 
     /// Does one thing; what has to happen afterwards goes on beside it.
     async fn hit(&self, component: Component, step: &Step, after: &mut JoinSet<()>) {
-        if component == Component::Database {
-            TALLY.fault(self.database.name(), component, step.fault);
-            self.database.kill().await;
-            tokio::time::sleep(step.down).await;
-            return self.database.restart().await;
+        if let Component::Database | Component::Broker | Component::Network = component {
+            TALLY.fault(self.name(), component, step.fault);
+            return self.hit_server(component, step).await;
         }
         let alike: Vec<&Slot> = self.slots.iter().filter(|slot| slot.component == component).collect();
         let slot = alike[step.victim % alike.len()];
         let mut seat = slot.program.clone().lock_owned().await;
         let Some(mut program) = seat.take() else { return };
-        TALLY.fault(self.database.name(), component, step.fault);
+        TALLY.fault(self.name(), component, step.fault);
         match step.fault {
             Fault::Kill => program.kill().await,
             Fault::Freeze(time) => {
@@ -156,6 +158,7 @@ impl Stage {
             }
             Fault::Terminate => self.stop(slot, &mut program).await,
             Fault::TerminateTwice(time) => self.stop_twice(slot, &mut program, time).await,
+            Fault::Trouble(..) => {}
         }
         let (launch, down, complaints) = (slot.launch.clone(), step.down, self.complaints.clone());
         after.spawn(async move {
@@ -164,12 +167,48 @@ impl Stage {
         });
     }
 
+    /// Does one thing to what the roles rest on. Returns when it is there again.
+    async fn hit_server(&self, component: Component, step: &Step) {
+        let Some(broker) = self.broker.as_ref().filter(|_| component != Component::Database) else {
+            self.database.kill().await;
+            tokio::time::sleep(step.down).await;
+            return self.database.restart().await;
+        };
+        match step.fault {
+            Fault::Trouble(trouble, share) => broker.trouble(trouble, share).await,
+            Fault::Freeze(time) => broker.freeze(time).await,
+            Fault::Kill | Fault::Terminate | Fault::TerminateTwice(_) => {
+                let behind = evidence::unhandled(&self.database).await;
+                broker.kill().await;
+                tokio::time::sleep(step.down).await;
+                broker.restart().await;
+                if self.times_recovery {
+                    self.time_recovery(behind.is_none_or(|behind| behind > FEW)).await;
+                }
+            }
+        }
+    }
+
+    /// How long it takes until an event that is recorded from now on has been handled. Before a new event come those that wait: the time is told apart when
+    /// there were many. Then they are caught up with, for a while, so that the next time is not theirs.
+    async fn time_recovery(&self, was_behind: bool) {
+        let back = Instant::now();
+        match evidence::first_after_now(&self.database, RECOVERY).await {
+            Some(took) => TALLY.time(self.name(), if was_behind { RECOVERED_BEHIND } else { RECOVERED }, took),
+            None if was_behind => TALLY.time(self.name(), RECOVERED_BEHIND, RECOVERY),
+            None => self.complain(format!("the broker is back since {:?}, and nothing is delivered", back.elapsed())),
+        }
+        while back.elapsed() < RECOVERY && evidence::unhandled(&self.database).await.is_none_or(|left| left > FEW) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Asks it to stop, which it has to do in order and in time.
     async fn stop(&self, slot: &Slot, program: &mut Program) {
         let asked = Instant::now();
         program.signal(Signal::SIGTERM);
         let ended = program.ended(STOP).await;
-        TALLY.stop(self.database.name(), asked.elapsed());
+        TALLY.stop(self.name(), asked.elapsed());
         match ended {
             Some(status) if status.code() == Some(0) => {}
             Some(status) => self.complain(format!("{} stopped with {status}", slot.launch.name)),
@@ -213,9 +252,18 @@ impl Stage {
         }
     }
 
+    /// The memory that a component's processes hold, in KiB.
+    pub(crate) async fn memory(&self, component: Component) -> Vec<u64> {
+        let mut all = Vec::new();
+        for slot in self.slots.iter().filter(|slot| slot.component == component) {
+            all.extend(slot.program.lock().await.as_ref().and_then(Program::memory));
+        }
+        all
+    }
+
     /// Kills one process of a component, and leaves it down.
     pub(crate) async fn kill(&self, component: Component, victim: usize) {
-        TALLY.fault(self.database.name(), component, Fault::Kill);
+        TALLY.fault(self.name(), component, Fault::Kill);
         let alike: Vec<&Slot> = self.slots.iter().filter(|slot| slot.component == component).collect();
         if let Some(program) = alike[victim % alike.len()].program.lock().await.take() {
             program.kill().await;
@@ -227,14 +275,14 @@ impl Stage {
         let log = clients.finish().await;
         let mut wrong = Vec::new();
         let begin = Instant::now();
-        wrong.extend(evidence::drained(&self.database, deadline).await.err());
-        TALLY.time(self.database.name(), "until all is drained", begin.elapsed());
+        wrong.extend(evidence::drained(&self.database, self.broker.is_some(), deadline).await.err());
+        TALLY.time(self.name(), "until all is drained", begin.elapsed());
         self.watchdog.abort();
         for component in [Component::Api, Component::Serve, Component::Relay, Component::Worker] {
             self.take_down(component).await;
         }
         let verdict = judge(&evidence::gather(&self.database, log).await?);
-        TALLY.judged(self.database.name(), &verdict);
+        TALLY.judged(self.name(), &verdict);
         wrong.append(&mut *self.complaints.lock().unwrap_or_else(PoisonError::into_inner));
         if !verdict.is_good() {
             wrong.push(verdict.report());
@@ -257,27 +305,6 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.watchdog.abort();
     }
-}
-
-/// How a role is started.
-fn launch(component: Component, number: usize, folder: &Path, database: &Database, port: u16, cast: &Cast) -> Launch {
-    let role = match component {
-        Component::Serve | Component::Database => "serve",
-        Component::Api => "api",
-        Component::Relay => "relay",
-        Component::Worker => "worker",
-    };
-    let mut environment: Vec<(String, String)> = [
-        ("ACTIVELOG_DATABASE_URL", database.url()),
-        ("ACTIVELOG_LISTEN", format!("127.0.0.1:{port}")),
-        ("ACTIVELOG__STORAGE__MAX_CONNECTIONS", "12".to_owned()),
-        ("ACTIVELOG_FAULT_LEDGER", "1".to_owned()),
-        ("ACTIVELOG_FAULT_FOLDER", folder.join("attempts").display().to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    environment.extend(cast.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Launch { role, name: format!("{component}-{number}"), folder: folder.to_owned(), environment }
 }
 
 async fn restart(launch: &Launch, mut seat: OwnedMutexGuard<Option<Program>>, complaints: &StdMutex<Vec<String>>) {

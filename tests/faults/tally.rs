@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
+    fmt::{Display, Write},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,11 +12,12 @@ use crate::{
     schedule::{Component, Fault},
 };
 
-/// The figures of one database.
+/// The figures of one database, or broker.
 #[derive(Debug, Default)]
 struct Figures {
     kills: BTreeMap<Component, u64>,
-    freezes: u64,
+    freezes: BTreeMap<Component, u64>,
+    troubles: BTreeMap<&'static str, u64>,
     stops: u64,
     slowest_stop: Duration,
     requests: u64,
@@ -29,9 +30,10 @@ struct Figures {
     reordered: u64,
     other: u64,
     times: BTreeMap<&'static str, Vec<Duration>>,
+    notes: Vec<String>,
 }
 
-/// Counts, by database.
+/// Counts, by database or broker.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(Mutex<BTreeMap<&'static str, Figures>>);
 
@@ -49,7 +51,8 @@ impl Tally {
         let figures = all.entry(database).or_default();
         match fault {
             Fault::Kill => *figures.kills.entry(component).or_default() += 1,
-            Fault::Freeze(_) => figures.freezes += 1,
+            Fault::Freeze(_) => *figures.freezes.entry(component).or_default() += 1,
+            Fault::Trouble(trouble, _) => *figures.troubles.entry(trouble.name()).or_default() += 1,
             Fault::Terminate | Fault::TerminateTwice(_) => figures.stops += 1,
         }
     }
@@ -64,6 +67,11 @@ impl Tally {
     /// Something whose time is bounded has taken this long.
     pub(crate) fn time(&self, database: &'static str, what: &'static str, took: Duration) {
         self.lock().entry(database).or_default().times.entry(what).or_default().push(took);
+    }
+
+    /// Something else worth telling.
+    pub(crate) fn note(&self, database: &'static str, what: String) {
+        self.lock().entry(database).or_default().notes.push(what);
     }
 
     /// A scenario has ended.
@@ -87,10 +95,12 @@ impl Tally {
         let all = self.lock();
         let mut text = String::new();
         for (database, f) in &*all {
-            let kills: Vec<String> = f.kills.iter().map(|(component, count)| format!("{component} {count}")).collect();
             let _ = writeln!(text, "\n{database}");
-            let _ = writeln!(text, "  kills (SIGKILL)           {}", or_none(&kills.join(", ")));
-            let _ = writeln!(text, "  frozen past the lease     {}", f.freezes);
+            let _ = writeln!(text, "  kills (SIGKILL)           {}", counts(&f.kills));
+            let _ = writeln!(text, "  frozen past the lease     {}", counts(&f.freezes));
+            if !f.troubles.is_empty() {
+                let _ = writeln!(text, "  connections               {}", counts(&f.troubles));
+            }
             let _ = writeln!(text, "  stopped under load        {}, slowest {:.1?}", f.stops, f.slowest_stop);
             let _ = writeln!(
                 text,
@@ -107,13 +117,17 @@ impl Tally {
             for (what, times) in &f.times {
                 let _ = writeln!(text, "  {what:<25} {}", percentiles(times));
             }
+            for note in &f.notes {
+                let _ = writeln!(text, "  {note}");
+            }
         }
         text
     }
 }
 
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "none" } else { text }
+fn counts(counts: &BTreeMap<impl Display, u64>) -> String {
+    let counted: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    if counted.is_empty() { "none".to_owned() } else { counted.join(", ") }
 }
 
 /// Of at least one time.

@@ -34,7 +34,7 @@ exec >>"$dir/server.log" 2>&1 </dev/null
 "$@" 3<&- &
 server=$!
 echo "$server" >"$dir/server.pid"
-( while read -r _; do :; done; : >"$dir/abandoned"; while kill -KILL "$server"; do sleep 0.2; done ) <&3 &
+( while read -r _; do :; done; true >"$dir/abandoned"; while kill -KILL "$server"; do sleep 0.2; done ) <&3 &
 watch=$!
 exec 3<&-
 wait "$server"

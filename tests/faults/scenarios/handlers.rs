@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{DRAIN, Setting};
 use crate::{
+    cast::Cast,
     client::Habits,
     log::Temper,
     schedule::{Component, Draw, Pace, Schedule},
-    stage::{Cast, Stage},
+    stage::Stage,
 };
 
 /// The activities of a scenario that are not good. One ends the process: recognising more would take long, as each has to do it several times.
@@ -44,7 +45,7 @@ async fn misbehave(
     environment.push(("ACTIVELOG__WORKER__PREFETCH", "64".to_owned()));
     let (folder, database) = setting.database()?;
     let roles = vec![(Component::Api, 1), (Component::Relay, 1), (Component::Worker, 2)];
-    let cast = Cast { roles, environment, aborts: true };
+    let cast = Cast { environment, aborts: true, ..Cast::of(&roles) };
     let mut stage = Stage::set(folder, database, &cast).await?;
     let habits = Habits { tempers: tempers(deadly), pause: 50..200, ..Habits::default() };
     let clients = stage.clients(setting.seed, &habits);

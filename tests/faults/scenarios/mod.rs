@@ -1,5 +1,9 @@
 //! What is done to the program. Every scenario ends before the same judge.
 
+#[path = "broker_disk.rs"]
+mod broker_disk;
+#[path = "brokers.rs"]
+mod brokers;
 #[path = "disk.rs"]
 mod disk;
 #[path = "handlers.rs"]
@@ -8,19 +12,23 @@ mod handlers;
 mod recovery;
 #[path = "roles.rs"]
 mod roles;
+#[path = "volume.rs"]
+mod volume;
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tempfile::TempDir;
 
-use crate::{database::Database, options::Mode};
+use crate::{database::Database, options::Mode, support::Kind};
 
 /// What a scenario is given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     /// On PostgreSQL rather than SQLite.
     pub(crate) postgres: bool,
+    /// On a broker that is a server, rather than the journal in the database.
+    pub(crate) broker: Option<Kind>,
     pub(crate) seed: u64,
     pub(crate) mode: Mode,
 }
@@ -37,18 +45,23 @@ impl Setting {
         Ok((folder, database))
     }
 
+    /// Which of the brokers that are servers.
+    pub(crate) fn kind(self) -> Result<Kind, String> {
+        self.broker.ok_or_else(|| "this takes a broker that is a server".to_owned())
+    }
+
     /// How many times something is done: more in the long form.
     pub(crate) fn times(self, bounded: usize) -> usize {
         match self.mode {
             Mode::Bounded => bounded,
             Mode::Long(_) => bounded * 5,
-            Mode::Kills(kills) => kills,
+            Mode::Kills(count) | Mode::Volume(count) => count,
         }
     }
 }
 
 /// A scenario.
-type Run = fn(Setting) -> BoxFuture<'static, Result<(), String>>;
+pub(crate) type Run = fn(Setting) -> BoxFuture<'static, Result<(), String>>;
 
 /// A scenario and where it can be run.
 pub(crate) struct Scenario {
@@ -76,6 +89,42 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: |setting| Box::pin(recovery::database_back(setting)),
     },
 ];
+
+/// Those on PostgreSQL and each of the brokers that are servers.
+pub(crate) const ON_BROKERS: &[OnBroker] = &[
+    on("everything_happens", &Kind::ALL, |setting| Box::pin(brokers::everything_happens(setting))),
+    on("workers_come_and_go", &[Kind::Kafka], |setting| Box::pin(brokers::workers_come_and_go(setting))),
+    on("a_slow_consumer_stays_small", &[Kind::Nats], |setting| Box::pin(volume::slow_consumer(setting))),
+    on("the_brokers_disk_is_full", &[Kind::Redis], |setting| Box::pin(broker_disk::full(setting))),
+    OnBroker {
+        name: "publishers_are_blocked",
+        bounded: &[Kind::RabbitMq],
+        everywhere: &[Kind::RabbitMq],
+        run: |setting| Box::pin(broker_disk::alarm(setting)),
+    },
+];
+
+/// The one of these that only kills.
+pub(crate) const KILLS_ON_BROKERS: &[OnBroker] =
+    &[on("kills_in_a_row", &Kind::ALL, |setting| Box::pin(brokers::kills_in_a_row(setting)))];
+
+/// The one of these that only has much to do.
+pub(crate) const VOLUME_ON_BROKERS: &[OnBroker] =
+    &[on("all_the_way", &Kind::ALL, |setting| Box::pin(volume::all_the_way(setting)))];
+
+const fn on(name: &'static str, bounded: &'static [Kind], run: Run) -> OnBroker {
+    OnBroker { name, bounded, everywhere: &Kind::ALL, run }
+}
+
+/// A scenario on brokers that are servers.
+pub(crate) struct OnBroker {
+    pub(crate) name: &'static str,
+    /// Those it is run on in the bounded form.
+    pub(crate) bounded: &'static [Kind],
+    /// Those it is run on otherwise.
+    pub(crate) everywhere: &'static [Kind],
+    pub(crate) run: Run,
+}
 
 /// The one that only kills, for `--kills`.
 pub(crate) const KILLS: &[Scenario] = &[

@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::{DRAIN, Setting};
 use crate::{
+    cast::Cast,
     client::{Clients, Habits},
     evidence::drained,
     log::{Change, Life, Outcome, Request, Temper},
     schedule::Component,
-    stage::{Cast, Stage},
+    stage::Stage,
     tally::TALLY,
 };
 
@@ -77,7 +78,7 @@ pub(super) async fn database_back(setting: Setting) -> Result<(), String> {
         stage.database.restart().await;
         let back = Instant::now();
         lives.push(probe(&stage, &format!("{:x}-{round}-after", setting.seed)).await?);
-        let handled = drained(&stage.database, BOUND).await;
+        let handled = drained(&stage.database, false, BOUND).await;
         TALLY.time(stage.database.name(), "worker recovery", back.elapsed());
         if let Err(why) = handled {
             return Err(stage.failure(&why));

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{DRAIN, Setting};
 use crate::{
+    cast::Cast,
     client::Habits,
     options::Mode,
     schedule::{Component, Draw, Pace, Schedule},
-    stage::{Cast, Stage},
+    stage::Stage,
 };
 
 /// Every role apart, and two of those that share their work.

@@ -23,11 +23,12 @@ impl RabbitMqBroker {
     ) -> Result<Self, AnyError> {
         let options = Arc::new(options);
         let topology = Topology::new(Arc::clone(&options));
-        // Two, as a connection that the server takes no events from takes no acknowledgements from it either.
+        // Three, as a connection that the server takes no events from takes no acknowledgements from it either, and what members tell each other is published too.
         let publishing = Link::open(uri.clone(), Arc::clone(&options), "publishing").await?;
         let consuming = Link::open(uri.clone(), Arc::clone(&options), "consuming").await?;
+        let members = Link::open(uri.clone(), Arc::clone(&options), "members").await?;
         topology.declare_exchanges(&publishing.channel().await?).await?;
-        let groups = Groups::new(consuming, topology.clone(), ids);
+        let groups = Groups::new(consuming, members, topology.clone(), ids);
         let probe = RabbitMqProbe::new(uri, publishing.clone(), topology.clone());
         let broker = Broker {
             name: "rabbitmq",

@@ -211,7 +211,9 @@ impl Consuming<'_> {
         }
         let (received, room) =
             self.driver.shared.with(self.partition, |o| (o.received(), o.has_room())).unwrap_or((0, false));
-        let passed_over = found.message_count() > 0 && room && received == self.looked_at;
+        // Who cannot hear of others consumes every queue, and is given nothing where another does.
+        let deaf = self.driver.members.is_blocked();
+        let passed_over = !deaf && found.message_count() > 0 && room && received == self.looked_at;
         self.looked_at = received;
         self.passed_over = if passed_over { self.passed_over + 1 } else { 0 };
         // Less would be another member that has not let go of the queue yet.

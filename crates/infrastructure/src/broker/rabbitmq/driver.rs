@@ -9,6 +9,8 @@ use super::{link::Link, shared::Shared, topology::Topology, trouble::Trouble, vi
 /// What runs behind the streams of a group in this process, from the first to the last of them.
 pub(super) struct Driver {
     pub(super) link: Link,
+    /// For what members tell each other.
+    pub(super) members: Link,
     pub(super) topology: Topology,
     pub(super) shared: Arc<Shared>,
     pub(super) group: String,
@@ -23,6 +25,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         link: Link,
+        members: Link,
         topology: Topology,
         shared: Arc<Shared>,
         group: String,
@@ -30,7 +33,7 @@ impl Driver {
         stopping: CancellationToken,
     ) -> Self {
         let (view, wanted) = (View::new(member.clone()), watch::Sender::default());
-        Self { link, topology, shared, group, member, view, wanted, stopping }
+        Self { link, members, topology, shared, group, member, view, wanted, stopping }
     }
 
     /// Runs until it is stopped; then gives everything back and leaves the group.

@@ -17,6 +17,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 /// The groups that streams of this process belong to.
 pub(super) struct Groups {
     pub(super) link: Link,
+    /// For what members tell each other.
+    pub(super) members: Link,
     pub(super) topology: Topology,
     ids: Arc<dyn IdGenerator>,
     known: Mutex<HashMap<Key, Arc<Group>>>,
@@ -49,9 +51,9 @@ pub(super) struct Membership {
 }
 
 impl Groups {
-    pub(super) fn new(link: Link, topology: Topology, ids: Arc<dyn IdGenerator>) -> Self {
+    pub(super) fn new(link: Link, members: Link, topology: Topology, ids: Arc<dyn IdGenerator>) -> Self {
         let (stop, drivers) = (CancellationToken::new(), TaskTracker::new());
-        Self { link, topology, ids, known: Mutex::default(), stop, drivers }
+        Self { link, members, topology, ids, known: Mutex::default(), stop, drivers }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Group>>> {
@@ -95,6 +97,7 @@ impl Groups {
         let shared = Arc::new(Shared::new(key.1.clone()));
         let driver = Driver::new(
             self.link.clone(),
+            self.members.clone(),
             self.topology.clone(),
             Arc::clone(&shared),
             key.0.clone(),

@@ -121,6 +121,10 @@ impl Keeper {
             self.tell.send_replace(Some(Arc::clone(&connection)));
         }
         self.tell.send_replace(None);
+        if connection.status().blocked() {
+            // The driver sends nothing on it, the wish to close it included: it ends with the process.
+            return;
+        }
         if let Err(error) = within(self.options.timeout, "close", connection.close(200, "OK".into())).await {
             tracing::debug!(%error, "the connection was not closed in order");
         }

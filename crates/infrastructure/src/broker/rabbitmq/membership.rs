@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use activelog_application::ports::{PARTITIONS, Partition};
 use futures::StreamExt;
 use lapin::{
     BasicProperties, Channel, Consumer,
@@ -36,8 +37,16 @@ impl Driver {
     pub(super) async fn keep_membership(&self) {
         let mut trouble = self.trouble("hearing of other members");
         loop {
+            if self.members.is_blocked() {
+                self.take_everything();
+                if !self.pause(BEAT).await {
+                    return;
+                }
+                continue;
+            }
             match self.take_part(&mut || trouble.worked()).await {
                 Ok(()) => return,
+                Err(_) if self.members.is_blocked() => {}
                 Err(error) => {
                     let pause = trouble.failed(&error);
                     if !self.pause(pause).await {
@@ -51,7 +60,7 @@ impl Driver {
     /// Takes part until it is to stop, or something breaks.
     async fn take_part(&self, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
         let begin = async {
-            let channel = self.link.channel().await?;
+            let channel = self.members.channel().await?;
             let others = self.listen(&channel).await?;
             Ok::<_, AnyError>((channel, others))
         };
@@ -66,7 +75,7 @@ impl Driver {
             let changed = tokio::select! {
                 () = self.stopping.cancelled() => {
                     // Where it cannot be said, they notice.
-                    return self.say(&channel, true).await;
+                    return if self.members.is_blocked() { Ok(()) } else { self.say(&channel, true).await };
                 }
                 heard = others.next() => {
                     let heard = heard.ok_or("the server has ended the subscription to other members")??;
@@ -81,6 +90,9 @@ impl Driver {
                     }
                 }
                 _ = beat.tick() => {
+                    if self.members.is_blocked() {
+                        return Err("the server takes nothing at the moment".into());
+                    }
                     if came_back.elapsed() > SILENCE * 2 {
                         return Err("what this member says does not come back".into());
                     }
@@ -99,7 +111,7 @@ impl Driver {
     }
 
     async fn listen(&self, channel: &Channel) -> Result<Consumer, AnyError> {
-        let limit = self.link.options.timeout;
+        let limit = self.members.options.timeout;
         self.topology.declare_exchanges(channel).await?;
         // One for each time: that of a connection that broke is there until the server has noticed.
         let session = format!("{}-{:08x}", self.member, fastrand::u32(..));
@@ -121,7 +133,7 @@ impl Driver {
         let key = self.group.as_str().into();
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let saying = channel.basic_publish(self.topology.members(), key, options, &text, properties);
-        within(self.link.options.timeout, "tell other members", saying).await?;
+        within(self.members.options.timeout, "tell other members", saying).await?;
         Ok(())
     }
 
@@ -138,8 +150,17 @@ impl Driver {
         Ok(new)
     }
 
+    /// While the server takes nothing from anybody, members cannot hear of each other. Each consumes every queue: those in use stay where they are, as a queue has one active consumer,
+    /// and those of a member that ends have the next at once. A member that only comes now could get none otherwise, and with nobody to empty the queues a disk may stay full.
+    fn take_everything(&self) {
+        self.want((0..PARTITIONS).map(Partition).collect());
+    }
+
     fn share_out(&self) {
-        let share = self.view.share();
+        self.want(self.view.share());
+    }
+
+    fn want(&self, share: Vec<Partition>) {
         self.wanted.send_if_modified(|wanted| {
             let changed = *wanted != share;
             if changed {

@@ -13,6 +13,9 @@
 //! `<namespace>:members`, share the queues out by a rule that needs no agreement, and consume their own only. A queue changes hands when its consumer closes the channel: the server then
 //! puts what was not acknowledged back to the front, in order, and gives it to the next. Before, up to ten seconds, what is out at streams is waited for.
 //!
+//! Publishing, consuming and what members tell each other have connections of their own: in an alarm for memory or disk the server reads nothing more from a connection that has published,
+//! acknowledgements included. Until it is over, members cannot hear of each other, and each consumes every queue; the server gives a queue's events to one of them.
+//!
 //! A delay asked for when an event is given back is kept in memory. Events that wait for it keep a part of the window (see below) for themselves; when that is most of
 //! it, the queue is consumed anew with a larger one.
 //!

@@ -110,7 +110,13 @@ impl EventSubscriber for RabbitMqSubscriber {
     }
 
     fn health(&self) -> BrokerHealth {
-        if self.groups.is_closed() { BrokerHealth::Closed } else { self.groups.link.health() }
+        if self.groups.is_closed() {
+            return BrokerHealth::Closed;
+        }
+        match self.groups.link.health() {
+            BrokerHealth::Up => self.groups.members.health(),
+            wrong => wrong,
+        }
     }
 
     /// Counts what waits in the queues, what streams here have, and what other members said they had, up to a second ago. The server does not tell how many events are handed
@@ -147,7 +153,7 @@ impl EventSubscriber for RabbitMqSubscriber {
 
     async fn close(&self) -> Result<(), SubscribeError> {
         self.groups.close().await;
-        self.groups.link.close().await;
+        tokio::join!(self.groups.members.close(), self.groups.link.close());
         Ok(())
     }
 }

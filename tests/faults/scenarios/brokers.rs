@@ -1,0 +1,92 @@
+//! Brokers that are servers, and what carries events there and back, are hit while clients write.
+
+use super::{DRAIN, Setting};
+use crate::{
+    broker::Broker,
+    cast::Cast,
+    client::Habits,
+    options::Mode,
+    schedule::{Component, Draw, Pace, Schedule},
+    stage::Stage,
+    support::Kind,
+};
+
+/// Two relays, and workers that share the load.
+const APART: &[(Component, usize)] = &[(Component::Api, 1), (Component::Relay, 2), (Component::Worker, 2)];
+
+/// Has all of it happen at the same time, and judges.
+async fn ordeal(setting: Setting, cast: Cast, schedules: &[Schedule], habits: &Habits) -> Result<(), String> {
+    let (folder, database) = setting.database()?;
+    let stage = Stage::set(folder, database, &cast).await?;
+    let clients = stage.clients(setting.seed, habits);
+    stage.suffer(schedules).await;
+    stage.conclude(clients, DRAIN).await.map(drop)
+}
+
+/// The server is killed and freezes, workers and relays are killed, and the network between them resets, cuts, delays and keeps silent.
+pub(super) async fn everything_happens(setting: Setting) -> Result<(), String> {
+    let is_long = matches!(setting.mode, Mode::Long(_));
+    let (frozen, silent, down) = if is_long { (30, 20, 500..60_000) } else { (7, 5, 2_900..3_100) };
+    let broker = Broker::behind_network(setting.kind()?, setting.seed).await?;
+    let draw = |component, times, faults: &[Draw], between: std::ops::Range<u64>, down: std::ops::Range<u64>| {
+        let pace = Pace { between, down, faults: faults.to_vec() };
+        Schedule::draw(setting.seed, component, setting.times(times), &pace)
+    };
+    let schedules = [
+        draw(Component::Broker, 2, &[Draw::Kill], 2_000..4_000, down).then(draw(
+            Component::Broker,
+            1,
+            &[Draw::FreezeUpTo(frozen)],
+            500..2_000,
+            0..1,
+        )),
+        draw(
+            Component::Network,
+            6,
+            &[Draw::Reset, Draw::Cut, Draw::SilenceUpTo(silent), Draw::Delay],
+            500..3_000,
+            0..1,
+        ),
+        draw(Component::Worker, 4, &[Draw::Kill], 2_000..6_000, 0..2_000),
+        draw(Component::Relay, 3, &[Draw::Kill], 3_000..7_000, 0..2_000),
+    ];
+    let habits = Habits { pause: 150..500, ..Habits::default() };
+    ordeal(setting, Cast::of(APART).on(broker), &schedules, &habits).await
+}
+
+/// So many kills of the server and of workers, the next as soon as the one before has been got over; and some of relays.
+pub(super) async fn kills_in_a_row(setting: Setting) -> Result<(), String> {
+    let kind = setting.kind()?;
+    let broker = Broker::start(kind).await?;
+    let roles = [(Component::Api, 1), (Component::Relay, 2), (Component::Worker, 3)];
+    let cast = Cast { times_recovery: true, ..Cast::of(&roles).on(broker) };
+    // As long as it takes the server to start.
+    let cycle = match kind {
+        Kind::Redis | Kind::Nats => 1_000..3_000,
+        Kind::RabbitMq | Kind::Kafka => 4_000..10_000,
+    };
+    let kills = |component, times, between| {
+        let pace = Pace { between, down: 0..500, faults: vec![Draw::Kill] };
+        Schedule::draw(setting.seed, component, times, &pace)
+    };
+    let times = setting.times(20);
+    let schedules = [
+        kills(Component::Broker, times, 200..1_500),
+        kills(Component::Worker, times, cycle.clone()),
+        kills(Component::Relay, times / 5, 4 * cycle.start..4 * cycle.end),
+    ];
+    ordeal(setting, cast, &schedules, &Habits { clients: 4, pause: 200..700, ..Habits::default() }).await
+}
+
+/// Workers come and go, in order and not, so that their group has to be shared anew again and again.
+pub(super) async fn workers_come_and_go(setting: Setting) -> Result<(), String> {
+    let broker = Broker::start(setting.kind()?).await?;
+    let cast = Cast::of(&[(Component::Api, 1), (Component::Relay, 1), (Component::Worker, 3)]).on(broker);
+    let pace = Pace {
+        between: 4_500..5_500,
+        down: 500..2_500,
+        faults: vec![Draw::Terminate, Draw::Kill, Draw::TerminateTwice, Draw::Terminate],
+    };
+    let comings = Schedule::draw(setting.seed, Component::Worker, setting.times(5), &pace);
+    ordeal(setting, cast, &[comings], &Habits { pause: 100..400, ..Habits::default() }).await
+}
