@@ -24,6 +24,8 @@ pub(crate) fn check(declared: &[(&str, BrokerCapabilities)]) -> Result<(), Strin
     let page = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (before, rest) = page.split_once(BEGIN).ok_or_else(|| format!("no line {BEGIN:?}"))?;
     let (table, after) = rest.split_once(END).ok_or_else(|| format!("no line {END:?}"))?;
+    // What is on the fake storage is for the suite alone.
+    let declared: Vec<_> = declared.iter().filter(|(name, _)| !name.ends_with("_on_memory")).collect();
     if std::env::var_os("ACTIVELOG_WRITE_GUARANTEES").is_some() {
         let rows: String = declared.iter().map(|(name, offered)| row(name, offered)).collect();
         let page = format!("{before}{BEGIN}\n\n{HEAD}{rows}\n{END}{after}");

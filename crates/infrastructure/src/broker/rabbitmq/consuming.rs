@@ -69,26 +69,45 @@ impl Driver {
         }
     }
 
-    /// A channel that consumes the queue of a partition.
-    async fn begin(&self, partition: Partition, window: u16) -> Result<(Channel, ManuallyDrop<Consumer>), AnyError> {
-        let limit = self.link.options.timeout;
+    /// A channel on which the queue of a partition can be consumed.
+    async fn prepare(&self, partition: Partition, window: u16) -> Result<Channel, AnyError> {
         let channel = self.link.channel().await?;
         // Each time, as it may have been deleted.
         self.topology.declare_exchanges(&channel).await?;
         self.topology.declare_queue(&channel, &self.group, partition).await?;
-        within(limit, "set the window", channel.basic_qos(window, BasicQosOptions::default())).await?;
+        within(self.link.options.timeout, "set the window", channel.basic_qos(window, BasicQosOptions::default()))
+            .await?;
+        Ok(channel)
+    }
+
+    /// Begins to consume. Not to be given up half-way: the server would go on giving events to a consumer that nobody hears.
+    async fn begin(&self, partition: Partition, channel: &Channel) -> Result<ManuallyDrop<Consumer>, AnyError> {
         let (queue, options) = (self.topology.queue(&self.group, partition), BasicConsumeOptions::default());
         let tag = format!("{}-{}", self.member, partition.0).into();
         let consumer = channel.basic_consume(queue, tag, options, FieldTable::default());
-        let consumer = within(limit, "consume", consumer).await?;
-        Ok((channel, ManuallyDrop::new(consumer)))
+        match within(self.link.options.timeout, "consume", consumer).await {
+            Ok(consumer) => Ok(ManuallyDrop::new(consumer)),
+            Err(error) => {
+                self.close(channel).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Closes a channel, with which everything unacknowledged goes back.
+    async fn close(&self, channel: &Channel) {
+        let closing = channel.close(200, "OK".into());
+        if let Err(error) = within(self.link.options.timeout, "close", closing).await {
+            tracing::debug!(%error, "a channel was not closed in order");
+        }
     }
 
     /// Consumes until the partition is another member's, the driver stops, or something breaks.
     async fn consume(&self, partition: Partition, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
         let window = self.shared.window(partition, self.link.options.window);
-        let begun = self.stopping.run_until_cancelled(self.begin(partition, window)).await;
-        let Some((channel, consumer)) = begun.transpose()? else { return Ok(()) };
+        let prepared = self.stopping.run_until_cancelled(self.prepare(partition, window)).await;
+        let Some(channel) = prepared.transpose()? else { return Ok(()) };
+        let consumer = self.begin(partition, &channel).await?;
         self.shared.open(partition, window);
         worked();
         let (wanted, drain_until) = (self.wanted.subscribe(), None);
@@ -225,10 +244,7 @@ impl Consuming<'_> {
 
     /// Gives everything unacknowledged back.
     async fn close(self) {
-        let closing = self.channel.close(200, "OK".into());
-        if let Err(error) = within(self.driver.link.options.timeout, "close", closing).await {
-            tracing::debug!(%error, "a channel was not closed in order");
-        }
+        self.driver.close(&self.channel).await;
         drop(ManuallyDrop::into_inner(self.consumer));
     }
 }
