@@ -2,7 +2,9 @@
 
 use std::{error::Error, time::Duration};
 
-use activelog_application::ports::{Finding, ProbeError};
+#[cfg(any(test, feature = "redis", feature = "nats", feature = "rabbitmq"))]
+use activelog_application::ports::Finding;
+use activelog_application::ports::ProbeError;
 
 /// How long asking a server may take in all.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -19,6 +21,7 @@ pub(super) async fn bounded<T>(asking: impl Future<Output = Result<T, AnyError>>
 }
 
 /// What is wrong with a version that is older than the least that works.
+#[cfg(any(test, feature = "redis", feature = "nats", feature = "rabbitmq"))]
 pub(super) fn too_old(server: &str, version: &str, least: (u32, u32)) -> Option<Finding> {
     let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let found = (parts.next()?, parts.next().unwrap_or(0));

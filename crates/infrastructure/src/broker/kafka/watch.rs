@@ -18,7 +18,7 @@ const ADMISSION_MAX: Duration = Duration::from_secs(45);
 const CONFIRMATION: Duration = Duration::from_secs(15);
 
 /// How many looks in a row may find events that do not come, at first.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 3;
 
 /// What was seen of the partitions at the last look.
 #[derive(Debug)]
