@@ -15,7 +15,7 @@
 //! - Events no pattern of the stream matches count as acknowledged: members of a group ask for the same patterns.
 //! - Where the broker has consumer groups of its own that keep a partition at one member, `Assignment` takes the place of leases, reader and writer: the adapter says
 //!   what is assigned and what has come, and writes the positions.
-//! - Memory per stream is bounded by the prefetch, read-ahead of as much again (64 to 1,024 events), and
+//! - Memory per stream is bounded by the prefetch, read-ahead of as much again (64 to 1,024 events; twice both where reads wait), and
 //!   [`LogOptions::read_ahead_bytes`]. Events that wait for a delay of `nack` count.
 
 #[cfg(feature = "kafka")]
