@@ -47,7 +47,7 @@ async fn take(stream: &mut Box<dyn DeliveryStream>, count: usize) -> Vec<EventEn
     while taken.len() < count {
         let batch = timeout(PATIENCE, stream.next()).await;
         for delivery in batch.unwrap_or_else(|_| panic!("only {taken:?} came")).expect("the stream goes on") {
-            taken.push(delivery.event.clone());
+            taken.push(EventEnvelope::clone(&delivery.event));
             delivery.ack().await.expect("it is ours");
         }
     }

@@ -15,7 +15,11 @@ pub(super) fn announce(role: Role, application: &Application, broker: Option<&Br
         }
     }
     if let Some(address) = address {
-        text += &links(reachable(address), address.ip().is_loopback());
+        let (base, loopback) = (format!("http://{}", reachable(address)), address.ip().is_loopback());
+        text += &match role {
+            Role::Serve | Role::Api => links(&base, loopback),
+            Role::Worker | Role::Relay => format!("  health    {base}/health\n"),
+        };
     }
     text += "Stop with Ctrl-C.\n";
     // Nobody may be reading: that is no reason not to run.
@@ -28,8 +32,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }
 
-fn links(address: SocketAddr, loopback: bool) -> String {
-    let base = format!("http://{address}");
+fn links(base: &str, loopback: bool) -> String {
     let warning =
         if loopback { "" } else { "  WARNING   reachable from other machines, and there are no accounts yet\n" };
     format!(

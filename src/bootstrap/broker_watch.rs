@@ -1,18 +1,24 @@
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
-use activelog_application::ports::{BrokerProbe, BrokerReport, Finding, ProbeError, Severity};
+use activelog_application::ports::{Broker, BrokerHealth, BrokerReport, Finding, ProbeError, Severity};
 use activelog_interfaces::http::ServerFacts;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often the broker is asked how it is.
 const INTERVAL: Duration = Duration::from_secs(15);
 
+/// How often its connections are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a broker that was away has been back before a subscription that still does not work is a trouble of its own: until then it is connecting again.
+const RECOVERY: Duration = Duration::from_secs(8);
+
 /// Asks the broker again and again how it is, in the background, so that nobody who looks has to wait for it. Ends with its last clone.
 #[derive(Clone)]
 pub(super) struct BrokerWatch {
     seen: watch::Receiver<Seen>,
-    _asking: Arc<AbortOnDropHandle<()>>,
+    _asking: Arc<AbortOnDropHandle<(Infallible, Infallible)>>,
 }
 
 /// What is known of the broker.
@@ -22,20 +28,32 @@ pub(super) struct Seen {
     pub(super) facts: Option<ServerFacts>,
     /// Why it did not answer when it was last asked.
     pub(super) silent: Option<String>,
+    /// Since when it takes events, if it does.
+    reachable_since: Option<Instant>,
 }
 
 impl BrokerWatch {
     /// Begins.
-    pub(super) fn start(probe: Arc<dyn BrokerProbe>, group: &str) -> Self {
+    pub(super) fn start(broker: &Broker, group: &str) -> Self {
         let (tell, seen) = watch::channel(Seen::default());
-        let group = group.to_owned();
+        let (group, probe, publisher) = (group.to_owned(), broker.probe.clone(), broker.publisher.clone());
         let asking = tokio::spawn(async move {
-            let mut told = BTreeSet::new();
-            loop {
-                let answer = probe.probe(&group).await;
-                tell.send_modify(|seen| seen.note(answer, &mut told));
-                tokio::time::sleep(INTERVAL).await;
-            }
+            let ask = async {
+                let mut told = BTreeSet::new();
+                loop {
+                    let answer = probe.probe(&group).await;
+                    tell.send_modify(|seen| seen.note(answer, &mut told));
+                    tokio::time::sleep(INTERVAL).await;
+                }
+            };
+            let look = async {
+                loop {
+                    let reachable = publisher.health() == BrokerHealth::Up;
+                    tell.send_modify(|seen| seen.note_reachable(reachable, Instant::now()));
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            tokio::join!(ask, look)
         });
         Self { seen, _asking: Arc::new(AbortOnDropHandle::new(asking)) }
     }
@@ -47,6 +65,15 @@ impl BrokerWatch {
 }
 
 impl Seen {
+    /// Whether the broker has taken events for so long that a subscription should work by now.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reachable_since.is_some_and(|since| since.elapsed() >= RECOVERY)
+    }
+
+    fn note_reachable(&mut self, reachable: bool, now: Instant) {
+        self.reachable_since = if reachable { self.reachable_since.or(Some(now)) } else { None };
+    }
+
     /// Notes an answer, and logs what was not known of it.
     fn note(&mut self, answer: Result<BrokerReport, ProbeError>, told: &mut BTreeSet<String>) {
         let report = match answer {

@@ -48,12 +48,17 @@ impl HealthSource for ProcessHealth {
             components.push(ComponentHealth::new("replays", status));
         }
         if let Some(broker) = &self.broker {
-            let Seen { facts, silent } = self.broker_watch.as_ref().map(BrokerWatch::seen).unwrap_or_default();
+            let seen = self.broker_watch.as_ref().map(BrokerWatch::seen).unwrap_or_default();
+            let settled = seen.is_settled();
+            let Seen { facts, silent, .. } = seen;
             let status = match (broker_status(broker), silent) {
                 (ComponentStatus::Up, Some(reason)) => ComponentStatus::Degraded(reason),
                 (status, _) => status,
             };
             components.push(ComponentHealth::new("broker", status).server(facts));
+            if self.worker.is_some() {
+                components.push(ComponentHealth::new("subscription", subscription_status(broker, settled)));
+            }
         }
         if let Some(relay) = &self.relay {
             let status = match &*relay.borrow() {
@@ -90,6 +95,17 @@ impl HealthSource for ProcessHealth {
 fn begun(replay: &Replay) -> String {
     let Replay { handler, began_at, .. } = replay;
     format!("the replay of {handler} that began at {began_at} has not ended: until then its events wait")
+}
+
+/// Whether events come. A broker that is away is told of as such, and requests are taken meanwhile; one that takes events and gives none is a process that does not
+/// do its work.
+fn subscription_status(broker: &Broker, settled: bool) -> ComponentStatus {
+    match broker.subscriber.health() {
+        BrokerHealth::Up => ComponentStatus::Up,
+        BrokerHealth::Closed => ComponentStatus::Down("closed".into()),
+        BrokerHealth::Degraded(reason) if settled => ComponentStatus::Down(reason),
+        BrokerHealth::Degraded(reason) => ComponentStatus::Degraded(reason),
+    }
 }
 
 /// The worse of a broker's two ends.

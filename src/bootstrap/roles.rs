@@ -77,7 +77,7 @@ pub async fn run_role(
         if needs_broker {
             check_broker(&config.broker)?;
         }
-        let listener = if role.has_api() { Some(listen(config).await?) } else { None };
+        let listener = listen(role, config).await?;
         let application = Application::open(config, schema).await?;
         let broker = if needs_broker { Some(connect(role, config, &application).await?) } else { None };
         let parts = Parts::new(role, config, &application, broker.clone(), lifecycle).await?;
@@ -114,11 +114,17 @@ async fn after(hard_stop: &tokio_util::sync::CancellationToken) {
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
-async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    let address = config.server.listen;
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: choose another address with --listen, or stop what uses it")
-    })
+/// Where the API answers, or `/health` alone.
+async fn listen(role: Role, config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let (address, setting) = match role.has_api() {
+        true => (Some(config.server.listen), "--listen"),
+        false => (config.server.health_listen, "server.health_listen"),
+    };
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another address with {setting}, or stop what uses it")
+    })?;
+    Ok(Some(listener))
 }
 
 /// Publisher last but one, storage last: what closes later may still be needed by what closes earlier.
@@ -136,6 +142,7 @@ async fn close(application: &Application, broker: Option<&Broker>) {
 
 /// The parts of a role, put together and not yet running.
 struct Parts {
+    role: Role,
     relay: Option<Relay>,
     scheduler: Option<Scheduler>,
     keeper: Option<Keeper>,
@@ -156,7 +163,7 @@ impl Parts {
             queries: application.storage.queries.clone(),
             replays: application.storage.replays.clone(),
             broker: broker.clone(),
-            broker_watch: broker.as_ref().map(|broker| BrokerWatch::start(broker.probe.clone(), &config.worker.group)),
+            broker_watch: broker.as_ref().map(|broker| BrokerWatch::start(broker, &config.worker.group)),
             relay: None,
             worker: None,
             pressure: None,
@@ -178,7 +185,7 @@ impl Parts {
         }
         let scheduler = role.has_relay().then(|| housekeeping::scheduler(config, application));
         let keeper = role.has_relay().then(|| housekeeping::keeper(config, application));
-        Ok(Self { relay, scheduler, keeper, worker, pressure, health })
+        Ok(Self { role, relay, scheduler, keeper, worker, pressure, health })
     }
 
     /// Runs everything until it has stopped. A part that ends without being told to takes the others with it.
@@ -224,7 +231,9 @@ impl Parts {
             parts.spawn(async move { worker.run(&stop, &hard_stop).await.context("the worker cannot go on") });
         }
         if let Some(listener) = listener {
-            let router = http::router(http_state(application, self.health, gauge), options::http(&config.server));
+            let (state, options) = (http_state(application, self.health, gauge), options::http(&config.server));
+            let router =
+                if self.role.has_api() { http::router(state, options) } else { http::health_router(state, options) };
             let stop = lifecycle.stop.clone();
             parts.spawn(
                 async move { http::serve(listener, router, stop).await.context("the HTTP server cannot go on") },

@@ -7,6 +7,8 @@ use super::{ByteSize, reader::Reader};
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where `/health` is answered by a role without the API, `worker` or `relay`. `None`: nowhere.
+    pub health_listen: Option<SocketAddr>,
     /// The largest request body.
     pub body_limit: ByteSize,
     /// The most requests under way at once; more are answered 503.
@@ -22,6 +24,7 @@ impl ServerConfig {
         let mut section = reader.section("server");
         Self {
             listen: section.get("listen", SocketAddr::from(([127, 0, 0, 1], 8080))),
+            health_listen: section.get("health_listen", None),
             body_limit: section.get_if("body_limit", ByteSize::mib(1), |size| {
                 let sane = ByteSize::kib(1)..=ByteSize::mib(1_024);
                 if sane.contains(size) { Ok(()) } else { Err("must be 1KiB to 1GiB".to_owned()) }

@@ -44,17 +44,18 @@ impl Setting for u32 {
     }
 }
 
-impl Setting for Option<u32> {
+/// What can be left out by "off".
+impl<T: Setting> Setting for Option<T> {
     fn read(value: &ValueKind) -> Result<Self, String> {
         // YAML reads a bare `off` as false.
         if *value == ValueKind::Boolean(false) || text(value).is_some_and(|text| text.eq_ignore_ascii_case("off")) {
             return Ok(None);
         }
-        u32::read(value).map(Some).map_err(|rule| format!("{rule}, or \"off\""))
+        T::read(value).map(Some).map_err(|rule| format!("{rule}, or \"off\""))
     }
 
     fn show(&self) -> Shown {
-        self.map_or_else(|| Shown::Text("off".to_owned()), |number| number.show())
+        self.as_ref().map_or_else(|| Shown::Text("off".to_owned()), Setting::show)
     }
 }
 

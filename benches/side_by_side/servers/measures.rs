@@ -8,14 +8,15 @@ use activelog_application::ports::{Broker, EventPattern, Subscription};
 use activelog_domain::event::EventEnvelope;
 use anyhow::{Context, anyhow, ensure};
 use serde_json::json;
+
 use tokio::{sync::Notify, task::JoinSet, time::MissedTickBehavior};
+use uuid::Uuid;
 
 use super::{Bare, Pair, Taken};
 use crate::{bench::Bench, figures::Figures, figures::whole, report::Row, seed};
 
-/// How many events are published together, and how many all in all.
+/// How many events are published together.
 const BATCH: usize = 1_000;
-const PIPELINED: usize = 40_000;
 
 /// How many are published one after the other.
 const SINGLE: usize = 2_000;
@@ -26,14 +27,18 @@ const PREFETCH: usize = 256;
 /// How many a second go through from end to end.
 const PER_SECOND: u32 = 2_000;
 
+/// The same for a server that is saturated by that: both sides measure its queue then.
+const PER_SECOND_LESS: u32 = 1_000;
+
 /// What both sides did in one turn.
 #[derive(Default)]
 struct Turns {
     pipelined: (Figures, Figures),
     single: (Figures, Figures),
     consumed: (Figures, Figures),
-    /// Milliseconds, of all turns.
+    /// Milliseconds, of all turns, and the same at the lower rate.
     through: (Vec<f64>, Vec<f64>),
+    through_less: (Vec<f64>, Vec<f64>),
 }
 
 /// When events were taken. How long it takes to join a group is not what is measured.
@@ -55,7 +60,7 @@ impl Taking {
 
 /// All lines of a broker.
 pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyhow::Result<Vec<Row>> {
-    let events = seed::events(bench.size(PIPELINED))?;
+    let (events, less) = (seed::events(bench.size(pair.events()))?, pair.is_saturated_early());
     let mut turns = Turns::default();
     for round in 0..bench.rounds {
         let adapter = pair.adapter(&format!("ours{round}")).await?;
@@ -65,7 +70,12 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
         turns.consumed.0.push(taking.rate());
         turns.single.0.push(rate(bench.size(SINGLE), publish_each(&adapter, &events[..bench.size(SINGLE)])).await?);
         close(adapter).await?;
-        turns.through.0.extend(through(bench, Side::Adapter(pair.adapter(&format!("ours{round}e")).await?)).await?);
+        let adapter =
+            async |run: &str| Ok::<_, anyhow::Error>(Side::Adapter(pair.adapter(&format!("ours{round}{run}")).await?));
+        turns.through.0.extend(through(bench, PER_SECOND, adapter("e").await?).await?);
+        if less {
+            turns.through_less.0.extend(through(bench, PER_SECOND_LESS, adapter("l").await?).await?);
+        }
 
         let bare = pair.bare(&format!("bare{round}")).await?;
         let all = async {
@@ -85,16 +95,20 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
             Ok(())
         };
         turns.single.1.push(rate(bench.size(SINGLE), each).await?);
-        turns.through.1.extend(through(bench, Side::Bare(pair.bare(&format!("bare{round}e")).await?)).await?);
+        let bare = async |run: &str| Ok::<_, anyhow::Error>(Side::Bare(pair.bare(&format!("bare{round}{run}")).await?));
+        turns.through.1.extend(through(bench, PER_SECOND, bare("e").await?).await?);
+        if less {
+            turns.through_less.1.extend(through(bench, PER_SECOND_LESS, bare("l").await?).await?);
+        }
     }
-    let (ours, theirs): (Figures, Figures) =
-        (turns.through.0.into_iter().collect(), turns.through.1.into_iter().collect());
-    Ok(vec![
+    let mut rows = vec![
         rates(format!("{name}: publish, pipelined"), &turns.pipelined, "≥ 0.9", 0.9),
         rates(format!("{name}: publish, one at a time"), &turns.single, "≥ 0.95", 0.95),
         rates(format!("{name}: consume"), &turns.consumed, "≥ 0.8", 0.8),
-        latencies(format!("{name}: end to end"), &ours, &theirs),
-    ])
+        latencies(name, PER_SECOND, turns.through),
+    ];
+    rows.extend(less.then(|| latencies(name, PER_SECOND_LESS, turns.through_less)));
+    Ok(rows)
 }
 
 /// Events per second of what `work` does with so many.
@@ -113,19 +127,19 @@ fn rates(name: String, (ours, theirs): &(Figures, Figures), bar: &'static str, l
     row
 }
 
-fn latencies(name: String, ours: &Figures, theirs: &Figures) -> Row {
+fn latencies(name: &str, per_second: u32, times: (Vec<f64>, Vec<f64>)) -> Row {
+    let (ours, theirs): (Figures, Figures) = (times.0.into_iter().collect(), times.1.into_iter().collect());
     let holds = |at: f64| {
         let (ours, theirs) = (ours.quantile(at), theirs.quantile(at));
         ours <= theirs + 1.0 && ours <= theirs * 1.5
     };
-    let mut row = Row::new(name);
+    let per_second = whole(f64::from(per_second));
+    let mut row = Row::new(format!("{name}: end to end at {per_second}/s"));
     (row.activelog, row.raw) = (ours.quantiles(), theirs.quantiles());
     row.ratio = Some(ours.quantile(0.5) / theirs.quantile(0.5));
     row.bar = "≤ + 1 ms and ≤ 1.5 ×";
     row.holds = Some(holds(0.5) && holds(0.99));
-    let per_second = whole(f64::from(PER_SECOND));
-    row.note =
-        format!("open loop at {per_second}/s, {} and {} samples; the ratio is of p50", ours.count(), theirs.count());
+    row.note = format!("open loop, {} and {} samples; the ratio is of p50", ours.count(), theirs.count());
     row.figures = json!({ "p50_ms": ours.quantile(0.5), "p99_ms": ours.quantile(0.99), "raw_p50_ms": theirs.quantile(0.5),
         "raw_p99_ms": theirs.quantile(0.99) });
     row
@@ -157,7 +171,7 @@ async fn consume(broker: &Broker, count: usize, taken: &Taken<'_>) -> anyhow::Re
     let mut left = count;
     while left > 0 {
         for delivery in stream.next().await.context("the stream ended early")? {
-            taken(&delivery.event.id.to_string());
+            taken(delivery.event.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
             delivery.ack().await?;
             ensure!(left > 0, "more events came than were published");
             left -= 1;
@@ -194,9 +208,9 @@ impl Side {
 }
 
 /// Milliseconds from when each event was due to be published until it was taken, at a steady rate whether or not answers come.
-async fn through(bench: &Bench, side: Side) -> anyhow::Result<Vec<f64>> {
+async fn through(bench: &Bench, per_second: u32, side: Side) -> anyhow::Result<Vec<f64>> {
     let side = Arc::new(side);
-    let count = usize::try_from(PER_SECOND)? * usize::try_from(bench.turn.as_secs())?;
+    let count = usize::try_from(per_second)? * usize::try_from(bench.turn.as_secs())?;
     // The first tenth is not counted: both sides are still getting ready. The very first goes before the others, until it was taken.
     let (mut events, ready) = (seed::events(count + 1)?, count / 10);
     let first = events.swap_remove(0);
@@ -220,7 +234,7 @@ async fn through(bench: &Bench, side: Side) -> anyhow::Result<Vec<f64>> {
         () = joined.notified() => {}
         Some(ended) = tasks.join_next() => return ended?.and_then(|()| Err(anyhow!("the consumer ended early"))),
     }
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for (number, event) in events.into_iter().enumerate() {
         let at = ticks.tick().await.into_std();

@@ -94,6 +94,19 @@ struct Pair {
 }
 
 impl Pair {
+    /// How many events are published together and taken: as many as take some seconds.
+    fn events(&self) -> usize {
+        match self.kind {
+            Kind::Kafka => 200_000,
+            _ => 40_000,
+        }
+    }
+
+    /// Whether the server syncs every message by itself, which this kind of machine does not do often enough.
+    fn is_saturated_early(&self) -> bool {
+        self.kind == Kind::Nats
+    }
+
     /// The adapter, with the group declared: some brokers keep events for those only that are known.
     async fn adapter(&self, namespace: &str) -> anyhow::Result<Broker> {
         let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };

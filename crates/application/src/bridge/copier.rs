@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use activelog_domain::event::EventEnvelope;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -149,7 +150,7 @@ impl Bridge {
 
     /// Publishes once, and acknowledges what was taken.
     async fn publish(&self, deliveries: Vec<Delivery>) -> Result<Left, BridgeError> {
-        let events: Vec<_> = deliveries.iter().map(|delivery| delivery.event.clone()).collect();
+        let events: Vec<_> = deliveries.iter().map(|delivery| EventEnvelope::clone(&delivery.event)).collect();
         let outcomes = self.target.publish_batch(&events).await;
         let (mut left, mut closed) = (Left::default(), false);
         for (delivery, outcome) in deliveries.into_iter().zip(outcomes) {

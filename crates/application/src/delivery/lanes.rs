@@ -103,7 +103,7 @@ impl Lanes {
 
     /// Has every handler take the event, or write down that it has not. After failures: how long the broker is to keep it.
     async fn invoke_all(&self, delivery: &Delivery) -> Result<(), Duration> {
-        let event = Arc::new(delivery.event.clone());
+        let event = Arc::clone(&delivery.event);
         let handlers = self.0.routes.handlers(&event.name);
         let invoked = join_all(handlers.iter().map(|handler| handler.invoke(&event, &Entry::Delivered)));
         let outcomes = match AssertUnwindSafe(invoked).catch_unwind().await {

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
@@ -24,8 +24,8 @@ pub trait DeliveryStream: Send {
 /// Dropping a delivery gives it back at once, as `nack` without a delay.
 #[must_use = "dropping a delivery gives it back to the broker"]
 pub struct Delivery {
-    /// The event.
-    pub event: EventEnvelope,
+    /// The event. An adapter keeps it too until it is settled.
+    pub event: Arc<EventEnvelope>,
     /// Whether the broker knows that it has delivered this event to the group before. `false` proves nothing.
     pub redelivered: bool,
     settle: Option<Box<dyn Settle>>,
@@ -51,7 +51,7 @@ pub struct SettleError(#[source] pub Box<dyn Error + Send + Sync>);
 
 impl Delivery {
     /// A delivery that is settled through `settle`.
-    pub fn new(event: EventEnvelope, redelivered: bool, settle: Box<dyn Settle>) -> Self {
+    pub fn new(event: Arc<EventEnvelope>, redelivered: bool, settle: Box<dyn Settle>) -> Self {
         Self { event, redelivered, settle: Some(settle) }
     }
 

@@ -111,7 +111,7 @@ impl Feed {
     /// Delivers these as one batch; each is called by the label beside it.
     pub(crate) fn deliver(&self, events: Vec<(&str, EventEnvelope)>) {
         let delivery = |(label, event): (&str, EventEnvelope)| {
-            Delivery::new(event, false, Box::new(Recorder { label: label.to_owned(), log: self.log.clone() }))
+            Delivery::new(Arc::new(event), false, Box::new(Recorder { label: label.to_owned(), log: self.log.clone() }))
         };
         self.sender.send(events.into_iter().map(delivery).collect()).expect("the stream is there");
     }

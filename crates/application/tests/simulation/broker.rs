@@ -119,7 +119,7 @@ impl Broker {
         }
         process.note(|| format!("is given {key}/{}{}", slots[at].0.sequence, if again { " again" } else { "" }));
         let settle = Settlement { slot: out, broker: self.clone(), process: process.clone() };
-        Some(Delivery::new(slots[at].0.clone(), again, Box::new(settle)))
+        Some(Delivery::new(Arc::new(slots[at].0.clone()), again, Box::new(settle)))
     }
 }
 

@@ -1,9 +1,10 @@
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 /// The longest delay that is kept to the letter: longer ones would leave the range of instants.
@@ -24,10 +25,10 @@ pub(super) type Holder = u64;
 /// - While any event of a key is unsettled at one holder, others of that key go to no other holder.
 /// - Otherwise the lowest id goes first.
 ///
-/// It knows ids and keys only; the events themselves are kept by whoever owns the queue.
-#[derive(Debug, Default)]
-pub(super) struct KeyedQueue {
-    entries: HashMap<u64, Entry>,
+/// It knows ids and keys only; `V` is what its owner keeps of an event.
+#[derive(Debug)]
+pub(super) struct KeyedQueue<V = ()> {
+    entries: HashMap<u64, Entry<V>>,
     keys: HashMap<Arc<str>, KeyState>,
     /// First waiting ids of keys that any holder may take.
     free: BTreeSet<u64>,
@@ -37,7 +38,8 @@ pub(super) struct KeyedQueue {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<V> {
+    value: V,
     key: Arc<str>,
     deliveries: u32,
     held_by: Option<Holder>,
@@ -57,7 +59,7 @@ struct KeyState {
 #[derive(Debug, Default)]
 struct HolderState {
     ready: BTreeSet<u64>,
-    in_flight: BTreeSet<u64>,
+    in_flight: usize,
 }
 
 /// Where the first waiting id of a key stands.
@@ -76,11 +78,24 @@ pub(super) struct Taken {
     pub(super) attempt: u32,
 }
 
-impl KeyedQueue {
+impl<V> Default for KeyedQueue<V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::default(),
+            keys: HashMap::default(),
+            free: BTreeSet::new(),
+            holders: HashMap::default(),
+            delayed: BTreeSet::new(),
+        }
+    }
+}
+
+impl<V> KeyedQueue<V> {
     /// Adds an event. Ids ascend from call to call.
-    pub(super) fn offer(&mut self, id: u64, key: &str) {
+    pub(super) fn offer(&mut self, id: u64, key: &str, value: V) {
         let key = self.keys.get_key_value(key).map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
-        self.entries.insert(id, Entry { key: Arc::clone(&key), deliveries: 0, held_by: None, not_before: None });
+        let entry = Entry { value, key: Arc::clone(&key), deliveries: 0, held_by: None, not_before: None };
+        self.entries.insert(id, entry);
         let state = self.keys.entry(Arc::clone(&key)).or_default();
         state.waiting.push_back(id);
         if state.waiting.len() == 1 {
@@ -100,23 +115,34 @@ impl KeyedQueue {
         entry.held_by = Some(holder);
         entry.deliveries += 1;
         let (key, attempt) = (Arc::clone(&entry.key), entry.deliveries);
-        self.holders.entry(holder).or_default().in_flight.insert(id);
-        let state = self.keys.entry(Arc::clone(&key)).or_default();
-        state.waiting.pop_front();
-        state.holder = Some(holder);
-        state.in_flight += 1;
+        self.holders.entry(holder).or_default().in_flight += 1;
+        if let Some(state) = self.keys.get_mut(&key) {
+            state.waiting.pop_front();
+            state.holder = Some(holder);
+            state.in_flight += 1;
+        }
         self.place(&key);
         Some(Taken { id, attempt })
     }
 
-    /// The event has been taken. `false`, and no effect, unless it is out at `holder` in this very delivery.
-    pub(super) fn acknowledge(&mut self, holder: Holder, taken: Taken) -> bool {
+    /// What is kept of an event.
+    pub(super) fn get(&self, id: u64) -> Option<&V> {
+        self.entries.get(&id).map(|entry| &entry.value)
+    }
+
+    /// What is kept of all events, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
+    /// The event has been taken: what was kept of it. `None`, and no effect, unless it is out at `holder` in this very delivery.
+    pub(super) fn acknowledge(&mut self, holder: Holder, taken: Taken) -> Option<V> {
         if !self.is_out(holder, taken) {
-            return false;
+            return None;
         }
-        let Some(entry) = self.entries.remove(&taken.id) else { return false };
-        self.settled(holder, taken.id, &entry.key);
-        true
+        let entry = self.entries.remove(&taken.id)?;
+        self.settled(holder, &entry.key);
+        Some(entry.value)
     }
 
     /// The event comes again, not before an instant. `false`, and no effect, unless it is out at `holder` in this very delivery.
@@ -130,8 +156,8 @@ impl KeyedQueue {
 
     /// Gives back everything that is out at `holder` and forgets it.
     pub(super) fn release(&mut self, holder: Holder) {
-        let out = self.holders.get(&holder).map(|h| h.in_flight.clone()).unwrap_or_default();
-        for id in out {
+        let out = self.entries.iter().filter(|(_, entry)| entry.held_by == Some(holder));
+        for id in out.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.put_back(holder, id, None);
         }
         self.holders.remove(&holder);
@@ -139,7 +165,7 @@ impl KeyedQueue {
 
     /// How many events are out at `holder`.
     pub(super) fn in_flight(&self, holder: Holder) -> usize {
-        self.holders.get(&holder).map_or(0, |h| h.in_flight.len())
+        self.holders.get(&holder).map_or(0, |h| h.in_flight)
     }
 
     /// How many events are not acknowledged.
@@ -183,13 +209,13 @@ impl KeyedQueue {
             let index = state.waiting.partition_point(|waiting| *waiting < id);
             state.waiting.insert(index, id);
         }
-        self.settled(holder, id, &key);
+        self.settled(holder, &key);
     }
 
     /// One event fewer of `key` is out.
-    fn settled(&mut self, holder: Holder, id: u64, key: &Arc<str>) {
+    fn settled(&mut self, holder: Holder, key: &Arc<str>) {
         if let Some(holder) = self.holders.get_mut(&holder) {
-            holder.in_flight.remove(&id);
+            holder.in_flight = holder.in_flight.saturating_sub(1);
         }
         if let Some(state) = self.keys.get_mut(key) {
             state.in_flight = state.in_flight.saturating_sub(1);
@@ -263,9 +289,9 @@ mod tests {
     use super::*;
 
     fn filled(keys: &[&str]) -> KeyedQueue {
-        let mut queue = KeyedQueue::default();
+        let mut queue = KeyedQueue::<()>::default();
         for (id, key) in (1..).zip(keys) {
-            queue.offer(id, key);
+            queue.offer(id, key, ());
         }
         queue
     }
@@ -280,7 +306,7 @@ mod tests {
         let mut queue = filled(&["a", "b", "a"]);
         let first = queue.take(1, now).expect("an event");
         assert_eq!(ids(&mut queue, 2, now), [2]);
-        assert!(queue.acknowledge(1, first));
+        assert!(queue.acknowledge(1, first).is_some());
         assert_eq!(ids(&mut queue, 2, now), [3]);
     }
 
@@ -304,8 +330,8 @@ mod tests {
         queue.release(1);
         let second = queue.take(1, now).expect("the event again");
         assert_eq!(second.attempt, 2);
-        assert!(!queue.acknowledge(1, first));
-        assert!(queue.acknowledge(1, second));
+        assert!(queue.acknowledge(1, first).is_none());
+        assert!(queue.acknowledge(1, second).is_some());
         assert_eq!(queue.len(), 0);
         assert!(queue.keys.is_empty());
     }
@@ -319,9 +345,9 @@ mod tests {
         ) {
             let start = Instant::now();
             let mut now = start;
-            let mut queue = KeyedQueue::default();
+            let mut queue = KeyedQueue::<()>::default();
             for (id, key) in (1..).zip(&keys) {
-                queue.offer(id, &key.to_string());
+                queue.offer(id, &key.to_string(), ());
             }
             let mut out: Vec<(Holder, Taken)> = Vec::new();
             let mut newest: HashMap<u8, u64> = HashMap::new();
@@ -338,7 +364,7 @@ mod tests {
                     },
                     2 if !out.is_empty() => {
                         let (holder, taken) = out.swap_remove(index.index(out.len()));
-                        prop_assert!(queue.acknowledge(holder, taken));
+                        prop_assert!(queue.acknowledge(holder, taken).is_some());
                         acknowledged += 1;
                     }
                     3 if !out.is_empty() => {

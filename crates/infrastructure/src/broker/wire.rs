@@ -3,6 +3,8 @@
 //! Adapters put [`attributes`] into headers, and headers into [`Headers`]. What any other CloudEvents producer sends can be read: attributes that only this
 //! application knows may be missing.
 
+use std::borrow::Cow;
+
 use activelog_domain::event::{EventEnvelope, TraceContext, foreign_id};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -39,46 +41,66 @@ pub(super) enum WireError {
 }
 
 /// The attributes of an event, with the names that CloudEvents gives them.
-pub(super) fn attributes(event: &EventEnvelope) -> Vec<(&'static str, String)> {
-    let mut attributes = vec![
-        ("specversion", SPEC_VERSION.to_owned()),
-        ("id", event.id.to_string()),
-        ("source", event.source.clone()),
-        ("type", event.name.clone()),
-        ("subject", event.subject.clone()),
-        ("time", event.time.to_string()),
-        (CONTENT_TYPE, event.content_type.clone()),
-        ("eventversion", event.version.to_string()),
-        ("partitionkey", event.partition_key.clone()),
+pub(super) fn attributes(event: &EventEnvelope) -> Vec<(&'static str, Cow<'_, str>)> {
+    let mut attributes: Vec<(_, Cow<str>)> = vec![
+        ("specversion", SPEC_VERSION.into()),
+        ("id", event.id.to_string().into()),
+        ("source", event.source.as_str().into()),
+        ("type", event.name.as_str().into()),
+        ("subject", event.subject.as_str().into()),
+        ("time", event.time.to_string().into()),
+        (CONTENT_TYPE, event.content_type.as_str().into()),
+        ("eventversion", event.version.to_string().into()),
+        ("partitionkey", event.partition_key.as_str().into()),
         // The extension orders lexicographically, so it is written with leading zeros.
-        ("sequence", format!("{:020}", event.sequence)),
-        ("correlationid", event.correlation_id.to_string()),
+        ("sequence", format!("{:020}", event.sequence).into()),
+        ("correlationid", event.correlation_id.to_string().into()),
     ];
     // None may be there and be empty.
     attributes.retain(|(_, value)| !value.is_empty());
-    attributes.extend(event.causation_id.map(|id| ("causationid", id.to_string())));
+    attributes.extend(event.causation_id.map(|id| ("causationid", id.to_string().into())));
     if let Some(trace) = &event.trace {
-        attributes.push(("traceparent", trace.traceparent().to_owned()));
-        attributes.extend(trace.tracestate().map(|state| ("tracestate", state.to_owned())));
+        attributes.push(("traceparent", trace.traceparent().into()));
+        attributes.extend(trace.tracestate().map(|state| ("tracestate", state.into())));
     }
     attributes
 }
 
+/// The attributes that are read of a message; others may have more.
+const READ: [&str; 14] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    CONTENT_TYPE,
+    "eventversion",
+    "partitionkey",
+    "sequence",
+    "correlationid",
+    "causationid",
+    "traceparent",
+    "tracestate",
+];
+
 /// The attributes of a message that has arrived.
 #[derive(Debug, Default)]
-pub(super) struct Headers(Vec<(String, String)>);
+pub(super) struct Headers<'a>([Option<Cow<'a, str>>; READ.len()]);
 
-impl Headers {
+impl<'a> Headers<'a> {
     /// Takes in an attribute. The first of a name counts, and one that is empty is not there.
-    pub(super) fn add(&mut self, name: &str, value: impl Into<String>) {
+    pub(super) fn add(&mut self, name: &str, value: impl Into<Cow<'a, str>>) {
         let value = value.into();
-        if !value.is_empty() {
-            self.0.push((name.to_ascii_lowercase(), value));
+        if let Some(slot) = READ.iter().position(|known| known.eq_ignore_ascii_case(name))
+            && !value.is_empty()
+        {
+            self.0[slot].get_or_insert(value);
         }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    fn get(&self, name: &'static str) -> Option<&str> {
+        self.0[READ.iter().position(|known| *known == name)?].as_deref()
     }
 
     fn required(&self, name: &'static str) -> Result<&str, WireError> {
@@ -137,7 +159,7 @@ fn correlation(text: &str) -> Uuid {
 mod tests {
     use super::*;
 
-    fn headers(attributes: &[(&str, &str)]) -> Headers {
+    fn headers<'a>(attributes: &[(&'a str, &'a str)]) -> Headers<'a> {
         let mut headers = Headers::default();
         attributes.iter().for_each(|(name, value)| headers.add(name, *value));
         headers

@@ -32,6 +32,6 @@ mod views;
 
 pub use health::{ComponentHealth, ComponentStatus, HealthSource, ServerFacts};
 pub use openapi::openapi;
-pub use routes::router;
+pub use routes::{health_router, router};
 pub use server::serve;
 pub use state::{HttpOptions, HttpState};

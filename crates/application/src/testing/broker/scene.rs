@@ -113,7 +113,7 @@ impl Reader {
         let mut events = Vec::with_capacity(count);
         while events.len() < count {
             let next = self.next().await.map_err(|why| format!("after {} of {count} events: {why}", events.len()))?;
-            events.push(next.event.clone());
+            events.push(EventEnvelope::clone(&next.event));
             ack(next).await?;
         }
         Ok(events)

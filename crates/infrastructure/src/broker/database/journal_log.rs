@@ -18,7 +18,8 @@ impl PartitionLog for JournalLog {
         let mut read = Vec::with_capacity(pages.len());
         for page in pages {
             let entries = self.0.read(page.partition, page.after, page.limit).await?.into_iter();
-            let entries = entries.map(|entry| LogEntry { position: entry.position, event: Some(entry.event) });
+            let entries =
+                entries.map(|entry| LogEntry { position: entry.position, event: Some(Arc::new(entry.event)) });
             read.push((*page, entries.collect()));
         }
         Ok(read)

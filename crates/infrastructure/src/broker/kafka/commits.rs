@@ -29,8 +29,12 @@ pub(super) const LEASE: Duration = SESSION.saturating_sub(Duration::from_secs(1)
 /// How often membership is confirmed when there is nothing to write: what is written again is refused to those who are no members any more.
 const RENEWAL: Duration = Duration::from_millis(1_500);
 
-/// The shortest time between two commits.
-const INTERVAL: Duration = Duration::from_millis(20);
+/// The shortest time between two commits: each is a write of the coordinator, which costs it as much as many events do. What was acknowledged since the last
+/// comes again if the process is killed.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// The same while somebody waits for the positions: partitions go to another member, or the stream closes.
+const INTERVAL_LEAVING: Duration = Duration::from_millis(20);
 
 /// The pause while the group deals with members that come or go.
 const REBALANCING: Duration = Duration::from_millis(50);
@@ -106,6 +110,15 @@ impl Session<'_> {
         }
     }
 
+    fn interval(&self) -> Duration {
+        if self.leaving.is_some() || self.assignment.is_stopped() { INTERVAL_LEAVING } else { INTERVAL }
+    }
+
+    /// Somebody waits for the positions: they are not gathered any longer.
+    pub(super) fn hurry(&mut self) {
+        self.commit_at = self.commit_at.min(Instant::now() + self.interval());
+    }
+
     fn offsets(&self, progress: &[Progress]) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(progress.len());
         for one in progress {
@@ -124,7 +137,7 @@ impl Session<'_> {
                 self.assignment.persisted(&flight.progress);
                 self.confirmed = flight.sent;
                 self.assignment.lease_until(flight.sent + LEASE);
-                self.commit_at = flight.sent + INTERVAL;
+                self.commit_at = flight.sent + self.interval();
                 self.committing.worked();
                 self.reading.worked();
             }

@@ -85,6 +85,7 @@ impl Session<'_> {
         let ids = ids(&partitions);
         self.assignment.drain(&ids, Instant::now() + DRAIN);
         self.leaving.get_or_insert_default().extend(partitions);
+        self.hurry();
     }
 
     /// Gives up partitions that have been revoked, once they have drained.

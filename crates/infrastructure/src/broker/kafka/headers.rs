@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use activelog_domain::event::EventEnvelope;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -17,22 +19,31 @@ const MEDIA_TYPE: &str = "content-type";
 /// The headers of an event.
 pub(super) fn of(event: &EventEnvelope) -> OwnedHeaders {
     let attributes = wire::attributes(event);
-    let mut headers = OwnedHeaders::new_with_capacity(attributes.len());
+    let (mut headers, mut key) = (OwnedHeaders::new_with_capacity(attributes.len()), ATTRIBUTE.to_owned());
     for (name, value) in &attributes {
-        let value = Some(value);
+        let value = Some(value.as_ref());
         headers = match *name {
             CONTENT_TYPE => headers.insert(Header { key: MEDIA_TYPE, value }),
-            name => headers.insert(Header { key: &format!("{ATTRIBUTE}{name}"), value }),
+            name => {
+                key.truncate(ATTRIBUTE.len());
+                key.push_str(name);
+                headers.insert(Header { key: &key, value })
+            }
         };
     }
     headers
+}
+
+/// The text of a header. Nearly all are UTF-8, which is quicker to find out than to mend.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value), Cow::Borrowed)
 }
 
 /// The event that a message is.
 pub(super) fn open(message: &impl Message) -> Result<EventEnvelope, WireError> {
     let mut attributes = Headers::default();
     for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-        let Some(value) = header.value.map(String::from_utf8_lossy) else { continue };
+        let Some(value) = header.value.map(text) else { continue };
         if header.key.eq_ignore_ascii_case(MEDIA_TYPE) {
             attributes.add(CONTENT_TYPE, value);
         } else if let Some(attribute) = header.key.strip_prefix(ATTRIBUTE) {

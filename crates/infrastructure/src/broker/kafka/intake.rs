@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
     Message,
@@ -75,7 +75,7 @@ impl Session<'_> {
                 tracing::error!(topic, partition, offset, %reason, "a message is no CloudEvent that could be read; nobody gets it");
             });
             let position = u64::try_from(offset).unwrap_or(0) + 1;
-            taken.push(Taken { partition, offset, entry: LogEntry { position, event: event.ok() } });
+            taken.push(Taken { partition, offset, entry: LogEntry { position, event: event.ok().map(Arc::new) } });
             if taken.len() >= most {
                 break;
             }
@@ -101,8 +101,8 @@ impl Session<'_> {
             *next = offset + 1;
             pages.entry(id).or_default().push(entry);
         }
-        for (id, page) in pages {
-            self.assignment.accept(partition(id), page);
+        if !pages.is_empty() {
+            self.assignment.accept(pages.into_iter().map(|(id, page)| (partition(id), page)));
         }
     }
 

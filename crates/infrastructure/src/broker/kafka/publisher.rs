@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The pause when the driver's queue is full.
 const FULL: Duration = Duration::from_millis(2);
 
+type Record<'a> = FutureRecord<'a, str, [u8]>;
+
 /// Adds events to the topic.
 pub(super) struct KafkaSender {
     settings: Settings,
@@ -40,17 +42,20 @@ impl KafkaSender {
         Ok(Self { settings, topic, monitor, producers })
     }
 
+    fn record<'a>(&'a self, event: &'a EventEnvelope) -> Record<'a> {
+        FutureRecord::to(&self.topic)
+            .key(event.partition_key.as_str())
+            .payload(event.data.as_ref())
+            .headers(headers::of(event))
+    }
+
     /// Hands an event to the driver, once it has room: those behind wait, so that none overtakes.
     async fn send(
         &self,
         current: &Current,
-        event: &EventEnvelope,
+        mut record: Record<'_>,
         deadline: Instant,
     ) -> Result<DeliveryFuture, KafkaError> {
-        let mut record = FutureRecord::to(&self.topic)
-            .key(event.partition_key.as_str())
-            .payload(event.data.as_ref())
-            .headers(headers::of(event));
         loop {
             match current.producer.send_result(record) {
                 Ok(answer) => return Ok(answer),
@@ -101,9 +106,11 @@ impl WaveSender for KafkaSender {
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
         let current = self.producers.current();
         let deadline = Instant::now() + self.settings.options.timeout;
+        // All made before the first is handed over: the driver sends what it has, and the less comes at a time the more requests it takes.
+        let records: Vec<_> = events.iter().map(|event| self.record(event)).collect();
         let mut sent = Vec::with_capacity(events.len());
-        for event in events {
-            sent.push(self.send(&current, event, deadline).await);
+        for record in records {
+            sent.push(self.send(&current, record, deadline).await);
         }
         let mut outcomes = Vec::with_capacity(sent.len());
         for sent in sent {

@@ -145,6 +145,7 @@ impl<'a> Session<'a> {
     /// Writes the last positions and leaves the group.
     pub(super) fn leave(mut self) -> Result<(), SettleError> {
         self.assignment.shut();
+        self.hurry();
         let deadline = Instant::now() + LAST_COMMIT;
         let written = loop {
             self.listen();

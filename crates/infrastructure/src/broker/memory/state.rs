@@ -178,7 +178,7 @@ impl State {
             let Some(next) = record(group.cursor + 1) else { break };
             group.cursor += 1;
             if group.patterns.iter().any(|p| p.matches(&next.event.name)) {
-                group.queue.offer(group.cursor, &next.event.partition_key);
+                group.queue.offer(group.cursor, &next.event.partition_key, ());
             } else {
                 watermark_moved |= group.acks.acknowledge(group.cursor);
             }
@@ -195,7 +195,7 @@ impl State {
         let group = self.groups.get_mut(&open.group)?;
         let (done, watermark_moved) = match settlement {
             Settlement::Acknowledged => {
-                let done = group.queue.acknowledge(stream, taken);
+                let done = group.queue.acknowledge(stream, taken).is_some();
                 (done, done && group.acks.acknowledge(taken.id))
             }
             Settlement::GivenBack(not_before) => (group.queue.give_back(stream, taken, not_before), false),

@@ -28,9 +28,9 @@ impl MemoryDeliveryStream {
         Self { core, stream: joined.stream, wake: joined.wake, prefetch }
     }
 
-    fn delivery(&self, taken: Taken, event: &EventEnvelope) -> Delivery {
+    fn delivery(&self, taken: Taken, event: Arc<EventEnvelope>) -> Delivery {
         let settle = MemorySettle { core: Arc::clone(&self.core), stream: self.stream, taken };
-        Delivery::new(event.clone(), taken.attempt > 1, Box::new(settle))
+        Delivery::new(event, taken.attempt > 1, Box::new(settle))
     }
 }
 
@@ -49,7 +49,7 @@ impl DeliveryStream for MemoryDeliveryStream {
             match batch {
                 // Nothing is awaited between taking and returning: a dropped call has taken nothing.
                 Batch::Events(events) => {
-                    return Some(events.iter().map(|(taken, event)| self.delivery(*taken, event)).collect());
+                    return Some(events.into_iter().map(|(taken, event)| self.delivery(taken, event)).collect());
                 }
                 Batch::Nothing(None) => wake.await,
                 Batch::Nothing(Some(due)) => {

@@ -23,7 +23,7 @@ pub(super) fn of(event: &EventEnvelope) -> HeaderMap {
     for (name, value) in wire::attributes(event) {
         headers.insert(format!("{ATTRIBUTE}{name}"), utf8_percent_encode(&value, ENCODED).to_string());
         if name == CONTENT_TYPE {
-            headers.insert(MEDIA_TYPE, value);
+            headers.insert(MEDIA_TYPE, value.as_ref());
         }
     }
     headers
@@ -33,10 +33,12 @@ pub(super) fn of(event: &EventEnvelope) -> HeaderMap {
 pub(super) fn open(headers: Option<&HeaderMap>, data: Bytes, arrived: Timestamp) -> Result<EventEnvelope, WireError> {
     let mut attributes = Headers::default();
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
-        let (name, Some(value)) = (name.to_string().to_ascii_lowercase(), values.first()) else { continue };
-        if name == MEDIA_TYPE {
+        let (name, Some(value)): (&str, _) = (name.as_ref(), values.first()) else { continue };
+        if name.eq_ignore_ascii_case(MEDIA_TYPE) {
             attributes.add(CONTENT_TYPE, value.as_str());
-        } else if let Some(attribute) = name.strip_prefix(ATTRIBUTE) {
+        } else if let Some((start, attribute)) = name.split_at_checked(ATTRIBUTE.len())
+            && start.eq_ignore_ascii_case(ATTRIBUTE)
+        {
             attributes.add(attribute, decoded(value.as_str())?);
         }
     }
@@ -44,17 +46,20 @@ pub(super) fn open(headers: Option<&HeaderMap>, data: Bytes, arrived: Timestamp)
 }
 
 /// A value without quotation marks, which older writers put around it, and without percent signs.
-fn decoded(value: &str) -> Result<String, WireError> {
+fn decoded(value: &str) -> Result<Cow<'_, str>, WireError> {
     let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let plain = quoted.map_or(Cow::Borrowed(value), |quoted| {
-        let mut escaped = false;
-        let kept = quoted.chars().filter(|c| {
-            escaped = *c == '\\' && !escaped;
-            !escaped
-        });
-        Cow::Owned(kept.collect())
-    });
-    let text = percent_decode_str(&plain).decode_utf8().map(Cow::into_owned);
+    let text = match quoted {
+        None => percent_decode_str(value).decode_utf8(),
+        Some(quoted) => {
+            let mut escaped = false;
+            let kept = quoted.chars().filter(|c| {
+                escaped = *c == '\\' && !escaped;
+                !escaped
+            });
+            let plain: String = kept.collect();
+            percent_decode_str(&plain).decode_utf8().map(|text| Cow::Owned(text.into_owned()))
+        }
+    };
     text.map_err(|_| WireError::Invalid {
         attribute: "header",
         value: value.chars().take(80).collect(),

@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -178,7 +178,7 @@ impl Reader {
             let subject = message.subject.as_str();
             tracing::error!(subject, position, %reason, "a message is no CloudEvent that could be read; nobody gets it");
         });
-        Ok(LogEntry { position, event: event.ok() })
+        Ok(LogEntry { position, event: event.ok().map(Arc::new) })
     }
 }
 

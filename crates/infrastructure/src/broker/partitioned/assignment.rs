@@ -74,12 +74,14 @@ impl Assignment {
         self.shared.deliverable.notify_one();
     }
 
-    /// Takes in what follows in a partition; nothing if it is not assigned.
-    pub(in crate::broker) fn accept(&self, partition: Partition, entries: Vec<LogEntry>) {
-        let generation = self.shared.lock().partitions.get(&partition).map(|owned| owned.generation);
-        if let Some(generation) = generation {
-            self.shared.accept(partition, generation, entries);
-        }
+    /// Takes in what follows in partitions; nothing of those that are not assigned.
+    pub(in crate::broker) fn accept(&self, pages: impl IntoIterator<Item = (Partition, Vec<LogEntry>)>) {
+        let assigned: Vec<_> = {
+            let state = self.shared.lock();
+            let page = |(id, entries)| Some((id, state.partitions.get(&id)?.generation, entries));
+            pages.into_iter().filter_map(page).collect()
+        };
+        self.shared.accept(assigned);
     }
 
     /// The assigned partitions, and the last position read of each.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 pub(in crate::broker) struct LogEntry {
     pub(in crate::broker) position: u64,
     /// `None` for what is no event anybody could read; the log has said so. It counts as acknowledged.
-    pub(in crate::broker) event: Option<EventEnvelope>,
+    pub(in crate::broker) event: Option<Arc<EventEnvelope>>,
 }
 
 /// What is to be read of a partition: up to `limit` entries after a position.

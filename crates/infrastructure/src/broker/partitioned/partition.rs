@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use activelog_application::ports::{Lease, Subscription};
 use activelog_domain::event::EventEnvelope;
@@ -26,8 +26,7 @@ pub(super) struct OwnedPartition {
     /// Set when the partition goes to another member: until then its unsettled events are waited for.
     pub(super) drain_until: Option<Instant>,
     pub(super) bytes: usize,
-    queue: KeyedQueue,
-    events: HashMap<u64, Arc<EventEnvelope>>,
+    queue: KeyedQueue<Arc<EventEnvelope>>,
     acks: ContiguousAck,
 }
 
@@ -41,7 +40,6 @@ impl OwnedPartition {
             drain_until: None,
             bytes: 0,
             queue: KeyedQueue::default(),
-            events: HashMap::new(),
             acks: ContiguousAck::new(position),
         }
     }
@@ -60,9 +58,8 @@ impl OwnedPartition {
                 self.acks.acknowledge(position);
                 continue;
             };
-            self.queue.offer(position, &event.partition_key);
             self.bytes += event.size();
-            self.events.insert(position, Arc::new(event));
+            self.queue.offer(position, &event.partition_key, Arc::clone(&event));
         }
     }
 
@@ -72,16 +69,13 @@ impl OwnedPartition {
             return None;
         }
         let taken = self.queue.take(HOLDER, now)?;
-        self.events.get(&taken.id).map(|event| (taken, Arc::clone(event)))
+        self.queue.get(taken.id).map(|event| (taken, Arc::clone(event)))
     }
 
     /// Acknowledges a delivery. The event, to be dropped outside the lock; `None` if it is no longer out.
     pub(super) fn acknowledge(&mut self, taken: Taken) -> Option<Arc<EventEnvelope>> {
-        if !self.queue.acknowledge(HOLDER, taken) {
-            return None;
-        }
+        let event = self.queue.acknowledge(HOLDER, taken)?;
         self.acks.acknowledge(taken.id);
-        let event = self.events.remove(&taken.id)?;
         self.bytes -= event.size();
         Some(event)
     }

@@ -1,8 +1,14 @@
 use std::time::Duration;
 
+use activelog_application::ports::Partition;
 use tokio::time::Instant;
 
-use super::{driver::Driver, outage::Outage, state::Reading};
+use super::{
+    driver::Driver,
+    group_log::{LogEntry, Page},
+    outage::Outage,
+    state::Reading,
+};
 
 /// How often a log that is read without a pause is looked at for having begun anew.
 const LOOK: Duration = Duration::from_secs(3);
@@ -39,9 +45,7 @@ impl Driver {
                             // What the heads promise was removed meanwhile: look again.
                             break;
                         }
-                        for (page, entries) in read {
-                            shared.accept(page.partition, page.generation, entries);
-                        }
+                        shared.accept(read.into_iter().map(taken_in));
                     }
                 }
             }
@@ -73,22 +77,21 @@ impl Driver {
                 read = log.read(&pages) => read,
                 () = shared.gained.notified() => continue,
             };
-            let mut silent = true;
-            match read {
+            let silent = match read {
                 Ok(read) => {
                     outage.worked();
-                    for (page, entries) in read {
-                        silent &= entries.is_empty();
-                        shared.accept(page.partition, page.generation, entries);
-                    }
+                    let silent = read.iter().all(|(_, entries)| entries.is_empty());
+                    shared.accept(read.into_iter().map(taken_in));
+                    silent
                 }
                 Err(error) => {
                     let pause = outage.failed(&error);
                     if shared.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                         return;
                     }
+                    true
                 }
-            }
+            };
             // Silence may mean that there is nothing, or that the log is another than it was; and where many partitions speak one may have fallen silent.
             if silent || looked.elapsed() > LOOK {
                 self.look_for_restart(&mut outage).await;
@@ -111,4 +114,8 @@ impl Driver {
         tracing::warn!(group = self.group(), "the log ends before what was read of it: it was deleted; beginning anew");
         self.shared.ownership.notify_one();
     }
+}
+
+fn taken_in((page, entries): (Page, Vec<LogEntry>)) -> (Partition, u64, Vec<LogEntry>) {
+    (page.partition, page.generation, entries)
 }

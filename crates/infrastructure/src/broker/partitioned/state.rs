@@ -228,18 +228,21 @@ impl Shared {
         any
     }
 
-    /// Takes in a page, if the partition is still owned as it was when the page was asked for.
-    pub(super) fn accept(&self, partition: Partition, generation: u64, entries: Vec<LogEntry>) {
-        let size = entries.iter().filter_map(|e| e.event.as_ref()).map(EventEnvelope::size).sum::<usize>()
-            / entries.len().max(1);
-        let dirty = {
+    /// Takes in what was read of partitions that are still owned as they were when it was asked for.
+    pub(super) fn accept(&self, pages: impl IntoIterator<Item = (Partition, u64, Vec<LogEntry>)>) {
+        let mut dirty = false;
+        {
             let mut state = self.lock();
-            // Grows at once, shrinks slowly.
-            state.average_size = size.max(state.average_size / 2).max(1_024);
-            let Some(owned) = state.owned(partition, generation) else { return };
-            owned.accept(entries, &self.subscription);
-            owned.watermark() > owned.persisted
-        };
+            for (partition, generation, entries) in pages {
+                let sizes = entries.iter().filter_map(|entry| Some(entry.event.as_ref()?.size()));
+                let size = sizes.sum::<usize>() / entries.len().max(1);
+                // Grows at once, shrinks slowly.
+                state.average_size = size.max(state.average_size / 2).max(1_024);
+                let Some(owned) = state.owned(partition, generation) else { continue };
+                owned.accept(entries, &self.subscription);
+                dirty |= owned.watermark() > owned.persisted;
+            }
+        }
         self.deliverable.notify_one();
         if dirty {
             self.dirty.notify_one();

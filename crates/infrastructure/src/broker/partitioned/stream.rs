@@ -25,9 +25,9 @@ impl LogStream {
         Self { shared, driver: Some(driver) }
     }
 
-    fn delivery(&self, out: &Out) -> Delivery {
+    fn delivery(&self, out: Out) -> Delivery {
         let settle = LogSettle { shared: Arc::clone(&self.shared), ticket: out.ticket };
-        Delivery::new(out.event.as_ref().clone(), out.ticket.taken.attempt > 1, Box::new(settle))
+        Delivery::new(out.event, out.ticket.taken.attempt > 1, Box::new(settle))
     }
 }
 
@@ -39,7 +39,7 @@ impl DeliveryStream for LogStream {
             let batch = self.shared.lock().take(prefetch, Instant::now());
             match batch {
                 // Nothing is awaited between taking and returning: a dropped call has taken nothing.
-                Batch::Events(events) => return Some(events.iter().map(|out| self.delivery(out)).collect()),
+                Batch::Events(events) => return Some(events.into_iter().map(|out| self.delivery(out)).collect()),
                 // A wake-up that comes between looking and waiting is kept.
                 Batch::Nothing(None) => self.shared.deliverable.notified().await,
                 Batch::Nothing(Some(due)) => {

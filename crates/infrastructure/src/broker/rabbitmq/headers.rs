@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use activelog_application::ports::Clock;
 use activelog_domain::event::EventEnvelope;
 use bytes::Bytes;
@@ -28,11 +30,11 @@ pub(super) fn of(event: &EventEnvelope) -> BasicProperties {
         .with_timestamp(u64::try_from(event.time.as_second()).unwrap_or(0));
     for (name, value) in wire::attributes(event) {
         if name == wire::CONTENT_TYPE
-            && let Ok(short) = ShortString::try_new(value.as_str())
+            && let Ok(short) = ShortString::try_new(value.as_ref())
         {
             properties = properties.with_content_type(short);
         } else {
-            headers.insert(format!("{}{name}", PREFIXES[0]).into(), AMQPValue::LongString(value.into()));
+            headers.insert(format!("{}{name}", PREFIXES[0]).into(), AMQPValue::LongString(value.as_ref().into()));
         }
     }
     properties.with_headers(headers)
@@ -59,28 +61,28 @@ pub(super) fn open(delivery: &mut Delivery) -> Result<EventEnvelope, WireError> 
 }
 
 /// The text of a time. A plain number is one of milliseconds, as a timestamp of AMQP 1.0 is, which some writers put into a header without its type.
-fn time(value: &AMQPValue) -> Option<String> {
+fn time(value: &AMQPValue) -> Option<Cow<'_, str>> {
     match value {
-        AMQPValue::LongLongInt(millis) => Timestamp::from_millisecond(*millis).ok().map(|time| time.to_string()),
+        AMQPValue::LongLongInt(millis) => Timestamp::from_millisecond(*millis).ok().map(|time| time.to_string().into()),
         other => text(other),
     }
 }
 
 /// The text of an attribute, whichever type its writer gave it.
-fn text(value: &AMQPValue) -> Option<String> {
+fn text(value: &AMQPValue) -> Option<Cow<'_, str>> {
     match value {
-        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned),
-        AMQPValue::ShortString(text) => Some(text.to_string()),
-        AMQPValue::Boolean(value) => Some(value.to_string()),
-        AMQPValue::ShortShortInt(number) => Some(number.to_string()),
-        AMQPValue::ShortShortUInt(number) => Some(number.to_string()),
-        AMQPValue::ShortInt(number) => Some(number.to_string()),
-        AMQPValue::ShortUInt(number) => Some(number.to_string()),
-        AMQPValue::LongInt(number) => Some(number.to_string()),
-        AMQPValue::LongUInt(number) => Some(number.to_string()),
-        AMQPValue::LongLongInt(number) => Some(number.to_string()),
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().map(Cow::Borrowed),
+        AMQPValue::ShortString(text) => Some(text.to_string().into()),
+        AMQPValue::Boolean(value) => Some(value.to_string().into()),
+        AMQPValue::ShortShortInt(number) => Some(number.to_string().into()),
+        AMQPValue::ShortShortUInt(number) => Some(number.to_string().into()),
+        AMQPValue::ShortInt(number) => Some(number.to_string().into()),
+        AMQPValue::ShortUInt(number) => Some(number.to_string().into()),
+        AMQPValue::LongInt(number) => Some(number.to_string().into()),
+        AMQPValue::LongUInt(number) => Some(number.to_string().into()),
+        AMQPValue::LongLongInt(number) => Some(number.to_string().into()),
         AMQPValue::Timestamp(seconds) => {
-            Timestamp::from_second(i64::try_from(*seconds).ok()?).ok().map(|time| time.to_string())
+            Timestamp::from_second(i64::try_from(*seconds).ok()?).ok().map(|time| time.to_string().into())
         }
         _ => None,
     }

@@ -33,8 +33,7 @@ pub(super) struct OpenPartition {
     /// Nothing goes out any more: the channel is to be closed.
     pub(super) draining: bool,
     pub(super) bytes: usize,
-    queue: KeyedQueue,
-    events: HashMap<u64, Received>,
+    queue: KeyedQueue<Received>,
     /// How many events are out at streams.
     out: usize,
     acks: ContiguousAck,
@@ -75,7 +74,6 @@ impl OpenPartition {
             draining: false,
             bytes: 0,
             queue: KeyedQueue::default(),
-            events: HashMap::new(),
             out: 0,
             acks: ContiguousAck::new(0),
             unsent: BTreeSet::new(),
@@ -92,16 +90,16 @@ impl OpenPartition {
             self.acknowledged(tag);
             return;
         };
-        self.queue.offer(tag, &event.partition_key);
         self.bytes += event.size();
-        self.events.insert(tag, Received { event: Arc::new(event), redelivered });
+        let event = Arc::new(event);
+        self.queue.offer(tag, &event.partition_key, Received { event: Arc::clone(&event), redelivered });
     }
 
     /// The next event that may go out to `holder`.
     pub(super) fn take(&mut self, holder: Holder, now: Instant, delays: &mut Delays) -> Option<Out> {
         while !self.draining {
             let taken = self.queue.take(holder, now)?;
-            let received = self.events.get(&taken.id)?;
+            let received = self.queue.get(taken.id)?;
             match delays.get(&received.event.id) {
                 // It was given back with a delay on an earlier channel.
                 Some(due) if *due > now => drop(self.queue.give_back(holder, taken, Some(*due))),
@@ -117,12 +115,9 @@ impl OpenPartition {
 
     /// Acknowledges a delivery. The event, to be dropped outside the lock; `None` if it is no longer out.
     pub(super) fn acknowledge(&mut self, holder: Holder, taken: Taken) -> Option<Arc<EventEnvelope>> {
-        if !self.queue.acknowledge(holder, taken) {
-            return None;
-        }
+        let event = self.queue.acknowledge(holder, taken)?.event;
         self.out -= 1;
         self.acknowledged(taken.id);
-        let event = self.events.remove(&taken.id)?.event;
         self.bytes -= event.size();
         Some(event)
     }
@@ -133,7 +128,7 @@ impl OpenPartition {
             return None;
         }
         self.out -= 1;
-        self.events.get(&taken.id).map(|received| received.event.id)
+        self.queue.get(taken.id).map(|received| received.event.id)
     }
 
     /// Gives back everything that is out at `holder`.
@@ -190,7 +185,7 @@ impl OpenPartition {
 
     /// When the oldest of them happened.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.events.values().map(|received| received.event.time).min()
+        self.queue.values().map(|received| received.event.time).min()
     }
 
     /// Whether nothing is out.

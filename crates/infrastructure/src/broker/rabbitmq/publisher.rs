@@ -92,7 +92,7 @@ fn late() -> PublishError {
 
 #[async_trait]
 impl WaveSender for RabbitMqSender {
-    const WAVE: usize = 500;
+    const WAVE: usize = 1_000;
 
     fn max_payload(&self) -> usize {
         self.link.options.max_payload

@@ -41,7 +41,7 @@ impl DeliveryStream for RabbitMqStream {
                 Batch::Events(events) => {
                     let deliveries = events.into_iter().map(|(ticket, out)| {
                         let settle = RabbitMqSettle { shared: Arc::clone(shared), ticket };
-                        Delivery::new(out.event.as_ref().clone(), out.redelivered, Box::new(settle))
+                        Delivery::new(out.event, out.redelivered, Box::new(settle))
                     });
                     return Some(deliveries.collect());
                 }

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -158,7 +158,7 @@ impl RedisLog {
             let stream = self.connection.keys.stream(partition);
             tracing::error!(stream, id = entry.id, %reason, "an entry is no CloudEvent that could be read; nobody gets it");
         });
-        LogEntry { position: position(&entry.id), event: event.ok() }
+        LogEntry { position: position(&entry.id), event: event.ok().map(Arc::new) }
     }
 }
 

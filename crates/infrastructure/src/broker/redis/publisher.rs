@@ -28,7 +28,7 @@ impl RedisSender {
     fn add(&self, pipeline: &mut Pipeline, event: &EventEnvelope) {
         let add = pipeline.cmd("XADD").arg(self.connection.keys.stream(partition_of(&event.partition_key))).arg("0-*");
         for (name, value) in wire::attributes(event) {
-            add.arg(format!("{ATTRIBUTE}{name}")).arg(value);
+            add.arg(format!("{ATTRIBUTE}{name}")).arg(value.as_ref());
         }
         add.arg(DATA).arg(event.data.as_ref());
     }

@@ -10,4 +10,4 @@ mod router;
 mod users;
 
 pub(super) use router::documented;
-pub use router::router;
+pub use router::{health_router, router};

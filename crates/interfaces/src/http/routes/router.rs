@@ -41,13 +41,20 @@ pub(in crate::http) fn documented() -> OpenApiRouter<Http> {
 
 /// The API as a service. Serve it with [`serve`](crate::http::serve), which also tells it the address of clients.
 pub fn router(state: HttpState, options: HttpOptions) -> Router {
-    let http = Http::new(state, options);
-    let admission = Admission::new(http.options(), http.0.state.pressure.clone());
     let reads = Router::from(reads())
         .route_layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE)));
-    Router::from(rest())
-        .merge(reads)
-        .merge(docs::page())
+    service(Router::from(rest()).merge(reads).merge(docs::page()), state, options)
+}
+
+/// `/health` alone, for a process without the API.
+pub fn health_router(state: HttpState, options: HttpOptions) -> Router {
+    service(Router::from(health::routes()), state, options)
+}
+
+fn service(routes: Router<Http>, state: HttpState, options: HttpOptions) -> Router {
+    let http = Http::new(state, options);
+    let admission = Admission::new(http.options(), http.0.state.pressure.clone());
+    routes
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })
         .layer(axum::middleware::from_fn_with_state(
             (http.clone(), admission, Arc::<FailureLog>::default()),

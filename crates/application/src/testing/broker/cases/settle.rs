@@ -16,7 +16,7 @@ pub(crate) async fn nacked_is_redelivered(fixture: Arc<dyn BrokerFixture>) -> Ou
     scene.publish(std::slice::from_ref(&sent)).await?;
     for _ in 0..3 {
         let delivery = reader.next().await?;
-        ensure(delivery.event == sent, || format!("{delivery:?} is not what was given back"))?;
+        ensure(*delivery.event == sent, || format!("{delivery:?} is not what was given back"))?;
         nack(delivery, Duration::ZERO).await?;
     }
     reader.consume(1).await?;
