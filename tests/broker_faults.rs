@@ -222,3 +222,31 @@ on!("nats", nats, Kind::Nats, async |url: &str| {
     jetstream.delete_stream(NAMESPACE).await.expect("it deletes");
     jetstream.delete_key_value(format!("{NAMESPACE}-groups")).await.expect("it deletes");
 });
+
+/// A reader whose consumer the server keeps alive and feeds nothing, here because it was paused: heartbeats come all the while.
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_is_fed_nothing_is_noticed() {
+    use futures::TryStreamExt;
+    let Some(mut world) = World::start(Kind::Nats) else { return };
+    let subscriber = world.consume().await;
+    world.publish("a", 1..=50).await;
+    world.reaches(50).await;
+    let url = world.server.url(NAMESPACE);
+    let (server, _) = url.split_once('?').expect("options");
+    let client = async_nats::connect(server).await.expect("a connection");
+    let stream = async_nats::jetstream::new(client.clone()).get_stream(NAMESPACE).await.expect("the stream");
+    let readers: Vec<String> = stream.consumer_names().try_collect().await.expect("its readers");
+    assert!(!readers.is_empty());
+    for reader in readers {
+        let subject = format!("$JS.API.CONSUMER.PAUSE.{NAMESPACE}.{reader}");
+        let answer = client.request(subject, r#"{"pause_until":"2200-01-01T00:00:00Z"}"#.into()).await;
+        let answer = String::from_utf8_lossy(&answer.expect("an answer").payload).into_owned();
+        assert!(answer.contains(r#""paused":true"#), "{answer}");
+    }
+    world.publish("a", 51..=60).await;
+    let degraded = async || matches!(subscriber.health(), BrokerHealth::Degraded(_)).then_some(());
+    eventually("the subscriber says that something is wrong", NOTICED, degraded).await;
+    world.reaches(60).await;
+    world.finish().await;
+}

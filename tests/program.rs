@@ -36,6 +36,9 @@ mod replaying;
 mod roles;
 #[path = "program/schedule.rs"]
 mod schedule;
+#[cfg(feature = "redis")]
+#[path = "program/silence.rs"]
+mod silence;
 #[path = "program/stopping.rs"]
 mod stopping;
 #[path = "program/store.rs"]

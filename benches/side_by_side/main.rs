@@ -85,6 +85,7 @@ fn run(benchmark: Benchmark, bench: &Bench) -> anyhow::Result<Vec<Row>> {
         Benchmark::RelayPostgres => relay::postgres(bench),
         Benchmark::BacklogSqlite => backlog::sqlite(bench),
         Benchmark::BacklogPostgres => backlog::postgres(bench),
+        Benchmark::BacklogBrokers => servers::backlog::run(bench),
         Benchmark::PoisonSqlite => poison::sqlite(bench),
         Benchmark::PoisonPostgres => poison::postgres(bench),
         Benchmark::FailuresSqlite => failures::sqlite(bench),

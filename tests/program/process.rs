@@ -94,8 +94,8 @@ impl Setting {
         let mut base = None;
         let announced = timeout(PATIENCE, async {
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Some(page) = line.trim().strip_prefix("API page") {
-                    base = Some(page.trim().trim_end_matches("/docs").to_owned());
+                if let Some(page) = line.trim().strip_prefix("health") {
+                    base = Some(page.trim().trim_end_matches("/health").to_owned());
                 }
                 if line.starts_with("Stop with Ctrl-C") {
                     return true;
@@ -124,9 +124,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Where its API is.
+    /// Where it answers.
     pub(crate) fn base(&self) -> &str {
-        self.base.as_deref().expect("it has an API")
+        self.base.as_deref().expect("it listens")
     }
 
     /// The address of its API.

@@ -1,5 +1,6 @@
 //! Brokers that are servers: the adapter beside the bare client, which does the same work with the same server and the same guarantee.
 
+pub(crate) mod backlog;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod measures;

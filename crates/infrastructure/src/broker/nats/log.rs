@@ -10,7 +10,7 @@ use activelog_application::ports::{Clock, JournalCursor, Lag, PARTITIONS, Partit
 use async_nats::jetstream::{
     Message,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-    stream::Stream,
+    stream::{DirectGetErrorKind, Stream},
 };
 use async_trait::async_trait;
 use futures::{StreamExt, future::try_join_all};
@@ -36,6 +36,10 @@ const INACTIVE: Duration = Duration::from_secs(30);
 /// How often the server says that a reader with nothing to read is alive: two that are missing end it.
 const HEARTBEAT: Duration = Duration::from_secs(3);
 
+/// How often it is looked whether something waits for a reader that gets nothing: what waits at two looks in a row and has not come makes it a dead one, whatever
+/// its heartbeats say.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// How many events the server sends ahead.
 const AHEAD: usize = 256;
 
@@ -51,6 +55,10 @@ struct Reader {
     messages: pull::Stream,
     /// The number of the last message the server has sent it: the next has the next.
     sent: u64,
+    /// When something last came, or it was looked whether something waits.
+    looked: Instant,
+    /// The position of what waited for it at the last look, if nothing has come since.
+    waiting: Option<u64>,
 }
 
 /// Readers in use, each with its page and where it stands. They go back where others find them, unless reading has failed: then the next read begins anew where its
@@ -88,7 +96,7 @@ impl NatsLog {
         let messages =
             consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(self.connection.ahead_bytes());
         let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await?;
-        Ok((page, page.after, Reader { messages, sent: 0 }))
+        Ok((page, page.after, Reader { messages, sent: 0, looked: Instant::now(), waiting: None }))
     }
 
     /// A reader for each of these pages.
@@ -119,6 +127,34 @@ impl NatsLog {
 }
 
 impl InUse<'_> {
+    /// Looks whether something waits for readers that have been silent for long, and fails if something waited at the last look already.
+    async fn look(&mut self) -> Result<(), AnyError> {
+        let silent = self.readers.iter_mut().filter(|(_, _, reader)| reader.looked.elapsed() >= LOOK);
+        let silent: Vec<_> = silent.collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let stream = self.log.connection.stream().await?;
+        let looks = silent.into_iter().map(async |(page, position, reader)| {
+            let subject = self.log.connection.subject(page.partition, ">");
+            let next = stream.direct_get_next_for_subject(subject, Some(position.saturating_add(1))).await;
+            let next = match next {
+                Ok(message) => Some(message.sequence),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => None,
+                Err(error) => return Err(AnyError::from(error)),
+            };
+            let withheld = next.is_some() && next == reader.waiting;
+            (reader.looked, reader.waiting) = (Instant::now(), next);
+            match withheld {
+                true => Err(format!("events wait in partition {} and none is delivered", page.partition.0).into()),
+                false => Ok(()),
+            }
+        });
+        let looked = try_join_all(looks).await;
+        self.failed |= looked.is_err();
+        looked.map(drop)
+    }
+
     /// What has come of all pages, as soon as anything has.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<PagesRead, AnyError>> {
         let mut read = Vec::new();
@@ -169,6 +205,7 @@ impl Reader {
     fn entry(&mut self, message: Message) -> Result<LogEntry, AnyError> {
         let info = message.info()?;
         self.sent += 1;
+        (self.looked, self.waiting) = (Instant::now(), None);
         if info.consumer_sequence != self.sent {
             return Err(format!("message {} came where {} was due", info.consumer_sequence, self.sent).into());
         }
@@ -190,6 +227,7 @@ impl PartitionLog for NatsLog {
 
     async fn read(&self, pages: &[Page]) -> Result<PagesRead, StorageError> {
         let mut readers = self.readers(pages).await?;
+        readers.look().await.map_err(|error| unavailable("read events", error))?;
         // Whatever a poll finds it answers at once: a call that is dropped while it waits has taken nothing.
         match timeout(WAIT, poll_fn(|context| readers.poll(context))).await {
             Ok(read) => read.map_err(|error| unavailable("read events", error)),
