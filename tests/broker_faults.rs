@@ -250,3 +250,31 @@ async fn a_reader_that_is_fed_nothing_is_noticed() {
     world.reaches(60).await;
     world.finish().await;
 }
+
+/// A stream that is deleted and at once holds more than was read of the one before: nobody goes on in the midst of it.
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_made_anew_is_read_from_its_beginning_however_long_it_is() {
+    let Some(mut world) = World::start(Kind::Nats) else { return };
+    world.consume().await;
+    world.publish("a", 1..=20).await;
+    world.reaches(20).await;
+    let url = world.server.url(NAMESPACE);
+    let (server, _) = url.split_once('?').expect("options");
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server).await.expect("a connection"));
+    jetstream.delete_stream(NAMESPACE).await.expect("it deletes");
+    world.publish("a", 21..=200).await;
+    world.reaches(200).await;
+    // And who was away meanwhile: the group's positions are those of the stream before.
+    world.stop.cancel();
+    while let Some(ended) = world.tasks.join_next().await {
+        ended.expect("no task panics");
+    }
+    jetstream.delete_stream(NAMESPACE).await.expect("it deletes");
+    world.stop = CancellationToken::new();
+    world.publish("a", 201..=500).await;
+    while world.tasks.join_next().await.is_some() {}
+    world.consume().await;
+    world.reaches(500).await;
+    world.finish().await;
+}

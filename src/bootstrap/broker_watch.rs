@@ -11,7 +11,8 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// How often its connections are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long a broker that was away has been back before a subscription that still does not work is a trouble of its own: until then it is connecting again.
+/// How long a broker takes events and gives none before that is a trouble of its own: until then the subscription may be connecting again, or the publisher may not
+/// have noticed yet that the broker is away.
 const RECOVERY: Duration = Duration::from_secs(8);
 
 /// Asks the broker again and again how it is, in the background, so that nobody who looks has to wait for it. Ends with its last clone.
@@ -29,14 +30,17 @@ pub(super) struct Seen {
     /// Why it did not answer when it was last asked.
     pub(super) silent: Option<String>,
     /// Since when it takes events, if it does.
-    reachable_since: Option<Instant>,
+    takes_since: Option<Instant>,
+    /// Since when it takes events and the subscription does not work, if so.
+    withholds_since: Option<Instant>,
 }
 
 impl BrokerWatch {
     /// Begins.
     pub(super) fn start(broker: &Broker, group: &str) -> Self {
         let (tell, seen) = watch::channel(Seen::default());
-        let (group, probe, publisher) = (group.to_owned(), broker.probe.clone(), broker.publisher.clone());
+        let (group, probe) = (group.to_owned(), broker.probe.clone());
+        let (publisher, subscriber) = (broker.publisher.clone(), broker.subscriber.clone());
         let asking = tokio::spawn(async move {
             let ask = async {
                 let mut told = BTreeSet::new();
@@ -48,8 +52,9 @@ impl BrokerWatch {
             };
             let look = async {
                 loop {
-                    let reachable = publisher.health() == BrokerHealth::Up;
-                    tell.send_modify(|seen| seen.note_reachable(reachable, Instant::now()));
+                    let (takes, gives) =
+                        (publisher.health() == BrokerHealth::Up, subscriber.health() == BrokerHealth::Up);
+                    tell.send_modify(|seen| seen.note_ends(takes, gives, Instant::now()));
                     tokio::time::sleep(LOOK).await;
                 }
             };
@@ -65,13 +70,19 @@ impl BrokerWatch {
 }
 
 impl Seen {
-    /// Whether the broker has taken events for so long that a subscription should work by now.
-    pub(super) fn is_settled(&self) -> bool {
-        self.reachable_since.is_some_and(|since| since.elapsed() >= RECOVERY)
+    /// Whether the broker has taken events for so long that whoever wants to subscribe should have by now.
+    pub(super) fn takes_events(&self) -> bool {
+        self.takes_since.is_some_and(|since| since.elapsed() >= RECOVERY)
     }
 
-    fn note_reachable(&mut self, reachable: bool, now: Instant) {
-        self.reachable_since = if reachable { self.reachable_since.or(Some(now)) } else { None };
+    /// Whether it has taken events for as long while the subscription did not work.
+    pub(super) fn withholds_events(&self) -> bool {
+        self.withholds_since.is_some_and(|since| since.elapsed() >= RECOVERY)
+    }
+
+    fn note_ends(&mut self, takes: bool, gives: bool, now: Instant) {
+        self.takes_since = if takes { self.takes_since.or(Some(now)) } else { None };
+        self.withholds_since = if takes && !gives { self.withholds_since.or(Some(now)) } else { None };
     }
 
     /// Notes an answer, and logs what was not known of it.
@@ -101,6 +112,20 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_withholds_events_only_once_it_has_done_so_for_a_while() {
+        let mut seen = Seen::default();
+        let mut look = async |takes, gives| {
+            seen.note_ends(takes, gives, Instant::now());
+            tokio::time::sleep(RECOVERY).await;
+            (seen.takes_events(), seen.withholds_events())
+        };
+        assert_eq!(look(true, true).await, (true, false));
+        assert_eq!(look(false, false).await, (false, false), "it is away");
+        assert_eq!(look(true, false).await, (true, true));
+        assert_eq!(look(true, true).await, (true, false), "it gives again");
+    }
 
     #[test]
     fn what_was_known_stays_while_the_broker_is_silent() {

@@ -49,15 +49,22 @@ impl HealthSource for ProcessHealth {
         }
         if let Some(broker) = &self.broker {
             let seen = self.broker_watch.as_ref().map(BrokerWatch::seen).unwrap_or_default();
-            let settled = seen.is_settled();
+            let (takes, withholds) = (seen.takes_events(), seen.withholds_events());
             let Seen { facts, silent, .. } = seen;
             let status = match (broker_status(broker), silent) {
                 (ComponentStatus::Up, Some(reason)) => ComponentStatus::Degraded(reason),
                 (status, _) => status,
             };
             components.push(ComponentHealth::new("broker", status).server(facts));
-            if self.worker.is_some() {
-                components.push(ComponentHealth::new("subscription", subscription_status(broker, settled)));
+            if let Some(worker) = &self.worker {
+                let status = match broker.subscriber.health() {
+                    // What it needs to subscribe may be refused although the broker answers.
+                    BrokerHealth::Up if *worker.borrow() == ConsumerStatus::Starting && takes => {
+                        ComponentStatus::Down("not yet subscribed: the log says why".into())
+                    }
+                    health => subscription_status(health, withholds),
+                };
+                components.push(ComponentHealth::new("subscription", status));
             }
         }
         if let Some(relay) = &self.relay {
@@ -99,11 +106,11 @@ fn begun(replay: &Replay) -> String {
 
 /// Whether events come. A broker that is away is told of as such, and requests are taken meanwhile; one that takes events and gives none is a process that does not
 /// do its work.
-fn subscription_status(broker: &Broker, settled: bool) -> ComponentStatus {
-    match broker.subscriber.health() {
+fn subscription_status(health: BrokerHealth, withholds: bool) -> ComponentStatus {
+    match health {
         BrokerHealth::Up => ComponentStatus::Up,
         BrokerHealth::Closed => ComponentStatus::Down("closed".into()),
-        BrokerHealth::Degraded(reason) if settled => ComponentStatus::Down(reason),
+        BrokerHealth::Degraded(reason) if withholds => ComponentStatus::Down(reason),
         BrokerHealth::Degraded(reason) => ComponentStatus::Degraded(reason),
     }
 }

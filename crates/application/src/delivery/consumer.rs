@@ -71,6 +71,7 @@ impl Consumer {
         let memory = Arc::new(Semaphore::new(most));
         self.status.send_replace(ConsumerStatus::Running);
         while let Some(Some(batch)) = stop.run_until_cancelled(stream.next()).await {
+            lanes.begin_batch();
             for delivery in batch {
                 let size = u32::try_from(delivery.event.size().min(most)).unwrap_or(u32::MAX);
                 let share = memory.clone().acquire_many_owned(size);

@@ -8,6 +8,7 @@ use std::{
 use futures::{FutureExt, future::join_all};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 use super::{Entry, Routes};
 use crate::{orchestrator::panic_message, ports::Delivery};
@@ -28,30 +29,59 @@ pub(super) struct Lanes(Arc<Inner>);
 
 struct Inner {
     routes: Routes,
-    waiting: Mutex<HashMap<String, VecDeque<Work>>>,
+    keys: Mutex<Keys>,
     tasks: TaskTracker,
     stop: CancellationToken,
     hard_stop: CancellationToken,
 }
 
+#[derive(Default)]
+struct Keys {
+    /// What waits behind the event in work, by key.
+    waiting: HashMap<String, VecDeque<Work>>,
+    /// The how manyth batch is under way.
+    batch: u64,
+    /// Keys of which an event went back to the broker: which one, and in which batch. What was taken before it went back must not overtake it: that came with the same batch,
+    /// or with the next, which may have been taken already.
+    returned: HashMap<String, (Uuid, u64)>,
+}
+
 impl Lanes {
     pub(super) fn new(routes: Routes, stop: CancellationToken, hard_stop: CancellationToken) -> Self {
-        Self(Arc::new(Inner { routes, waiting: Mutex::default(), tasks: TaskTracker::new(), stop, hard_stop }))
+        Self(Arc::new(Inner { routes, keys: Mutex::default(), tasks: TaskTracker::new(), stop, hard_stop }))
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Work>>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         // A panic while it was held cannot have left it half changed: all changes are single calls.
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a delivery behind those of its key.
+    /// Deliveries have come that are about to be dispatched.
+    pub(super) fn begin_batch(&self) {
+        let mut keys = self.keys();
+        keys.batch += 1;
+        let batch = keys.batch;
+        keys.returned.retain(|_, (_, returned)| batch <= *returned + 1);
+    }
+
+    /// Puts a delivery behind those of its key, or gives it back with one of them.
     pub(super) fn dispatch(&self, work: Work) {
         let key = work.delivery.event.partition_key.clone();
-        if let Some(queue) = self.waiting().get_mut(&key) {
-            queue.push_back(work);
-            return;
+        {
+            let mut keys = self.keys();
+            if keys.returned.get(&key).is_some_and(|(event, _)| *event != work.delivery.event.id) {
+                drop(keys);
+                drop(work);
+                return;
+            }
+            // The one that went back itself: those behind it come after it.
+            keys.returned.remove(&key);
+            if let Some(queue) = keys.waiting.get_mut(&key) {
+                queue.push_back(work);
+                return;
+            }
+            keys.waiting.insert(key.clone(), VecDeque::new());
         }
-        self.waiting().insert(key.clone(), VecDeque::new());
         let lanes = self.clone();
         self.0.tasks.spawn(async move { lanes.run(key, work).await });
     }
@@ -65,19 +95,22 @@ impl Lanes {
     async fn run(&self, key: String, first: Work) {
         let mut next = Some(first);
         while let Some(work) = next.take() {
+            let event = work.delivery.event.id;
             let taken = self.0.hard_stop.run_until_cancelled(self.handle(work)).await.unwrap_or(false);
-            let mut waiting = self.waiting();
+            let mut keys = self.keys();
             // Given back: what has not begun when stopping, and what must not overtake an event that went back. It goes by being
             // dropped, outside of the lock.
             if !taken || self.0.stop.is_cancelled() {
-                let rest = waiting.remove(&key);
-                drop(waiting);
+                let rest = keys.waiting.remove(&key);
+                let batch = keys.batch;
+                keys.returned.insert(key, (event, batch));
+                drop(keys);
                 drop(rest);
                 return;
             }
-            next = waiting.get_mut(&key).and_then(VecDeque::pop_front);
+            next = keys.waiting.get_mut(&key).and_then(VecDeque::pop_front);
             if next.is_none() {
-                waiting.remove(&key);
+                keys.waiting.remove(&key);
             }
         }
     }

@@ -186,6 +186,28 @@ async fn a_panic_in_a_layer_gives_the_event_back_and_leaves_the_key_usable() {
     let running = start(&storage, routes, ConsumerOptions::default(), stop, orchestrator);
     running.feed.deliver(vec![("a1", happened("a", 1))]);
     assert!(running.feed.log.given_back("a1").await > Duration::ZERO, "not in a loop without a pause");
+    // It may have been on its way when the other went back: once more, then.
+    running.feed.deliver(vec![("early", happened("a", 2))]);
+    running.feed.log.until(&[abandoned("early")]).await;
     running.feed.deliver(vec![("a2", happened("a", 2))]);
     running.feed.log.until(&[acked("a2")]).await;
+}
+
+/// Deliveries are taken in batches: those that are already here do not overtake what has just gone back.
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_with_an_event_that_went_back_goes_back_too() {
+    let storage = FakeStorage::new();
+    let handler = failing("a", 2, not_yet);
+    let (stop, orchestrator) = (CancellationToken::new(), orchestrator(&storage));
+    let routes = Router::new(orchestrator.clone()).on::<Happened>(handler.clone()).build().expect("routes that work");
+    let running = start(&storage, routes, ConsumerOptions::default(), stop, orchestrator);
+    let (first, second) = (happened("a", 1), happened("a", 2));
+    running.feed.deliver(vec![("a1", first.clone())]);
+    running.feed.log.given_back("a1").await;
+    running.feed.deliver(vec![("a2", second.clone()), ("b1", happened("b", 1))]);
+    running.feed.log.until(&[abandoned("a2"), acked("b1")]).await;
+    running.feed.deliver(vec![("a1", first), ("a2", second)]);
+    running.feed.log.until(&[acked("a1")]).await;
+    let calls = handler.calls();
+    assert_eq!(calls[..3], ["a/1", "b/1", "a/1"], "the second event did not overtake");
 }

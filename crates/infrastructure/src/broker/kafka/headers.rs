@@ -1,4 +1,7 @@
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use activelog_domain::event::EventEnvelope;
 use bytes::Bytes;
@@ -57,6 +60,15 @@ pub(super) fn open(message: &impl Message) -> Result<EventEnvelope, WireError> {
     let data = message.payload().map_or_else(Bytes::new, Bytes::copy_from_slice);
     let arrived = message.timestamp().to_millis().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     attributes.open(data, arrived.unwrap_or_default())
+}
+
+/// The same of a message that anybody may have written: the driver's own way of reading a header panics when its name is no UTF-8, which brokers let pass.
+pub(super) fn open_any(message: &impl Message) -> Result<EventEnvelope, WireError> {
+    let opened = catch_unwind(AssertUnwindSafe(|| open(message)));
+    opened.unwrap_or_else(|_| {
+        let (value, rule) = ("?".to_owned(), "must have a name in UTF-8");
+        Err(WireError::Invalid { attribute: "header", value, rule })
+    })
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Session<'_> {
         while let Some(message) = next {
             let message = message?;
             let (partition, offset) = (message.partition(), message.offset());
-            let event = headers::open(&message).inspect_err(|reason| {
+            let event = headers::open_any(&message).inspect_err(|reason| {
                 let topic = &self.topic;
                 tracing::error!(topic, partition, offset, %reason, "a message is no CloudEvent that could be read; nobody gets it");
             });
@@ -102,6 +102,7 @@ impl Session<'_> {
             pages.entry(id).or_default().push(entry);
         }
         if !pages.is_empty() {
+            self.joining.worked();
             self.assignment.accept(pages.into_iter().map(|(id, page)| (partition(id), page)));
         }
     }

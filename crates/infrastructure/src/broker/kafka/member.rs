@@ -42,7 +42,7 @@ impl Member {
         while !self.assignment.is_stopped() {
             let reason = match self.join() {
                 Ok(consumer) => {
-                    let mut session = Session::new(self, consumer, stuck);
+                    let mut session = Session::new(self, consumer, stuck, &mut outage);
                     match session.follow() {
                         End::Stopped => return session.leave(),
                         End::Useless(reason) => {
@@ -58,7 +58,6 @@ impl Member {
             tracing::warn!(group = self.group, member = self.name, reason, "joining the group anew");
             let pause = outage.failed(&storage_error("join the group", KafkaError::Subscription(reason)));
             self.wait(pause);
-            outage.worked();
         }
         Ok(())
     }

@@ -12,8 +12,8 @@
 //!
 //! - A group's position in a partition is what has been acknowledged without a gap. It is committed explicitly, so that a commit also says whether this is still a
 //!   member: without a confirmed one for five seconds a stream delivers nothing more, as its partitions may be another's.
-//! - A partition that goes to another member is drained for at most ten seconds and committed before it is given up; the others go on meanwhile. A member that
-//!   died is followed after six seconds.
+//! - A partition that goes to another member is drained for at most ten seconds and committed before it is given up. Meanwhile the driver fetches nothing: of the others what is
+//!   in memory goes on. A member that died is followed after six seconds.
 //! - A new group writes down where it begins when it subscribes. Kafka forgets the positions of a group without members after `offsets.retention.minutes` (a week); it
 //!   then gets everything again.
 //! - `nack` with a delay is kept in memory, and its key waits with it.

@@ -32,6 +32,8 @@ pub(super) enum End {
 pub(super) struct Session<'a> {
     pub(super) member: &'a Member,
     pub(super) assignment: &'a Assignment,
+    /// Over once events come, or none are there.
+    pub(super) joining: &'a mut Outage,
     pub(super) topic: String,
     pub(super) consumer: Arc<BaseConsumer<MemberContext>>,
     pub(super) committer: Committer,
@@ -61,11 +63,17 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(member: &'a Member, consumer: BaseConsumer<MemberContext>, stuck: u32) -> Self {
+    pub(super) fn new(
+        member: &'a Member,
+        consumer: BaseConsumer<MemberContext>,
+        stuck: u32,
+        joining: &'a mut Outage,
+    ) -> Self {
         let (now, consumer) = (Instant::now(), Arc::new(consumer));
         Self {
             member,
             assignment: &member.assignment,
+            joining,
             topic: member.settings.topic(),
             committer: Committer::start(&consumer),
             consumer,
@@ -169,6 +177,8 @@ impl<'a> Session<'a> {
     /// Leaves the group as it is.
     pub(super) fn abandon(mut self) {
         self.consumer.context().close();
+        // What was told since the last time wants its answer too, or the driver waits for it for ever.
+        self.listen();
         let told = match (&self.coming, &self.leaving) {
             (Some(coming), _) => accept(&self.consumer, &self.list(coming)),
             (None, Some(leaving)) => give_up(&self.consumer, &self.list(leaving)),

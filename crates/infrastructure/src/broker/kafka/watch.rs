@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use activelog_application::ports::{Partition, StorageError, StorageErrorKind};
-use rdkafka::consumer::Consumer;
+use rdkafka::{Offset, consumer::Consumer};
 
 use super::{
     monitor::Offsets,
@@ -19,6 +19,9 @@ const CONFIRMATION: Duration = Duration::from_secs(15);
 
 /// How many looks in a row may find events that do not come, at first.
 const LOOKS: u32 = 3;
+
+/// How long the driver may take to begin at another offset.
+const SEEK: Duration = Duration::from_secs(2);
 
 /// What was seen of the partitions at the last look.
 #[derive(Debug)]
@@ -88,6 +91,7 @@ impl Session<'_> {
         }
         if !silent {
             self.watch.silent = 0;
+            self.joining.worked();
             return;
         }
         self.watch.silent += 1;
@@ -97,7 +101,7 @@ impl Session<'_> {
         }
     }
 
-    /// The driver begins at the first offset by itself.
+    /// The driver begins at the first offset by itself only while the log is shorter than what was read of it: it is told to.
     fn begin_anew(&mut self, id: i32) {
         let topic = &self.topic;
         tracing::warn!(
@@ -107,5 +111,8 @@ impl Session<'_> {
         );
         self.next.insert(id, 0);
         self.assignment.own(&[(partition(id), 0)]);
+        if let Err(error) = self.consumer.seek(topic, id, Offset::Beginning, SEEK) {
+            self.useless.get_or_insert_with(|| format!("the log was deleted and cannot be begun anew: {error}"));
+        }
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn of(event: &EventEnvelope) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in wire::attributes(event) {
         headers.insert(format!("{ATTRIBUTE}{name}"), utf8_percent_encode(&value, ENCODED).to_string());
-        if name == CONTENT_TYPE {
+        // The driver takes no line ends there; the attribute has them encoded.
+        if name == CONTENT_TYPE && !value.contains(char::is_control) {
             headers.insert(MEDIA_TYPE, value.as_ref());
         }
     }

@@ -4,13 +4,14 @@ use std::{
     time::Duration,
 };
 
-use activelog_application::ports::{Lease, LeaseStore, Membership, Partition, StorageError};
+use activelog_application::ports::{Clock, Lease, LeaseStore, Membership, Partition, StorageError};
 use async_nats::jetstream::kv::{CreateErrorKind, UpdateErrorKind};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{connection::Connection, error::unavailable};
+use crate::clock::SystemClock;
 
 /// How often a change is tried again that another member was faster with.
 const TRIES: u32 = 30;
@@ -127,6 +128,7 @@ impl LeaseStore for NatsLeaseStore {
         partitions: u16,
         ttl: Duration,
     ) -> Result<Membership, StorageError> {
+        let now = SystemClock.now().as_second();
         let beat = |content: &mut Scope| {
             *content.members.entry(member.to_owned()).or_default() += 1;
             for silent in self.silent(scope, content, ttl).into_iter().filter(|silent| silent != member) {
@@ -140,7 +142,8 @@ impl LeaseStore for NatsLeaseStore {
             let share = usize::from(partitions).div_ceil(content.members.len());
             let mut mine = content.leases.values().filter(|held| held.owner == member).count();
             for partition in 0..partitions {
-                let held = content.leases.entry(partition).or_default();
+                // One that is made anew, as everything was deleted, must not look like one of before to a member that was frozen meanwhile.
+                let held = content.leases.entry(partition).or_insert_with(|| Held { epoch: now, owner: String::new() });
                 if mine < share && held.owner.is_empty() {
                     held.epoch += 1;
                     member.clone_into(&mut held.owner);

@@ -10,7 +10,7 @@ use activelog_application::ports::{Clock, JournalCursor, Lag, PARTITIONS, Partit
 use async_nats::jetstream::{
     Message,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
-    stream::{DirectGetErrorKind, Stream},
+    stream::Stream,
 };
 use async_trait::async_trait;
 use futures::{StreamExt, future::try_join_all};
@@ -43,15 +43,27 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How many events the server sends ahead.
 const AHEAD: usize = 256;
 
-/// The stream, read by position: its sequence numbers. Those of a partition have gaps.
+/// The stream, read by position: its sequence numbers, counted from [`base`]. Those of a partition have gaps.
 pub(super) struct NatsLog {
     connection: Connection,
     /// Readers that nobody uses at the moment, by where they stand, and since when.
     idle: Mutex<HashMap<(Partition, u64), (Reader, Instant)>>,
 }
 
+/// What positions count from: when the stream was made, in microseconds. One that was deleted and made anew so goes on with higher positions, and nobody who stood in
+/// the one before misses what is in it.
+pub(super) fn base(stream: &Stream) -> u64 {
+    u64::try_from(stream.cached_info().created.unix_timestamp_nanos() / 1_000).unwrap_or(0)
+}
+
+/// The position of the last message.
+pub(super) fn head(stream: &Stream) -> u64 {
+    base(stream).saturating_add(stream.cached_info().state.last_sequence)
+}
+
 /// A consumer of one partition.
 struct Reader {
+    base: u64,
     messages: pull::Stream,
     /// The number of the last message the server has sent it: the next has the next.
     sent: u64,
@@ -78,9 +90,11 @@ impl NatsLog {
         self.connection.stream().await.map_err(|error| unavailable("look at the stream", error))
     }
 
-    fn config(&self, partition: Partition, after: u64) -> pull::Config {
+    fn config(&self, partition: Partition, after: u64, base: u64) -> pull::Config {
         pull::Config {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after.saturating_add(1) },
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: after.saturating_sub(base).saturating_add(1),
+            },
             // What was read and not acknowledged is read again from the group's position.
             ack_policy: AckPolicy::None,
             filter_subject: self.connection.subject(partition, ">"),
@@ -92,11 +106,12 @@ impl NatsLog {
     }
 
     async fn open(&self, stream: &Stream, page: Page) -> Result<(Page, u64, Reader), AnyError> {
-        let consumer: PullConsumer = stream.create_consumer(self.config(page.partition, page.after)).await?;
+        let base = base(stream);
+        let consumer: PullConsumer = stream.create_consumer(self.config(page.partition, page.after, base)).await?;
         let messages =
             consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(self.connection.ahead_bytes());
         let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await?;
-        Ok((page, page.after, Reader { messages, sent: 0, looked: Instant::now(), waiting: None }))
+        Ok((page, page.after, Reader { base, messages, sent: 0, looked: Instant::now(), waiting: None }))
     }
 
     /// A reader for each of these pages.
@@ -137,12 +152,10 @@ impl InUse<'_> {
         let stream = self.log.connection.stream().await?;
         let looks = silent.into_iter().map(async |(page, position, reader)| {
             let subject = self.log.connection.subject(page.partition, ">");
-            let next = stream.direct_get_next_for_subject(subject, Some(position.saturating_add(1))).await;
-            let next = match next {
-                Ok(message) => Some(message.sequence),
-                Err(error) if error.kind() == DirectGetErrorKind::NotFound => None,
-                Err(error) => return Err(AnyError::from(error)),
-            };
+            let after = position.saturating_sub(reader.base);
+            let next = stream.raw_message_builder().sequence(after.saturating_add(1)).next_by_subject(subject);
+            // What cannot be found out, as there is nothing or the user may not ask, says nothing about the reader.
+            let next = next.send().await.ok().map(|message| message.sequence);
             let withheld = next.is_some() && next == reader.waiting;
             (reader.looked, reader.waiting) = (Instant::now(), next);
             match withheld {
@@ -209,7 +222,7 @@ impl Reader {
         if info.consumer_sequence != self.sent {
             return Err(format!("message {} came where {} was due", info.consumer_sequence, self.sent).into());
         }
-        let position = info.stream_sequence;
+        let position = self.base.saturating_add(info.stream_sequence);
         let arrived = instant(info.published);
         let event = headers::open(message.headers.as_ref(), message.payload.clone(), arrived).inspect_err(|reason| {
             let subject = message.subject.as_str();
@@ -236,22 +249,25 @@ impl PartitionLog for NatsLog {
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {
-        let last = self.stream().await?.cached_info().state.last_sequence;
-        Ok(JournalCursor([last; PARTITIONS as usize]))
+        Ok(JournalCursor([head(&self.stream().await?); PARTITIONS as usize]))
     }
 
     async fn lag(&self, positions: &JournalCursor) -> Result<Lag, StorageError> {
         let stream = self.stream().await?;
+        let base = base(&stream);
         let failed = |error: AnyError| unavailable("look at the stream", error);
         let behind = (0..PARTITIONS).map(Partition).zip(positions.0).map(async |(partition, position)| {
-            let mut config = self.config(partition, position);
+            let mut config = self.config(partition, position, base);
             config.inactive_threshold = Duration::from_secs(1);
             let consumer = stream.create_consumer(config).await.map_err(|error| failed(error.into()))?;
             let pending = consumer.cached_info().num_pending;
             let oldest = match pending {
                 0 => None,
                 _ => stream
-                    .direct_get_next_for_subject(self.connection.subject(partition, ">"), Some(position + 1))
+                    .direct_get_next_for_subject(
+                        self.connection.subject(partition, ">"),
+                        Some(position.saturating_sub(base) + 1),
+                    )
                     .await
                     .ok(),
             };

@@ -46,12 +46,13 @@ impl NatsOptions {
         let text = url.with_secrets();
         let (servers, query) = text.split_once('?').unwrap_or((&text, ""));
         let mut options = Self::default();
+        // First: where a password with a question mark in it was not encoded, what follows that is no option, and not to be told.
+        let servers = NatsServers::read(servers).map_err(|reason| invalid(reason.to_owned()))?;
         // The driver has no options in URLs: a URL of its own cuts them into pairs.
         let pairs = Url::parse(&format!("nats://options/?{query}")).map_err(|error| invalid(error.to_string()))?;
         for (key, value) in pairs.query_pairs() {
             options.set(&key, &value).map_err(invalid)?;
         }
-        let servers = NatsServers::read(servers).map_err(|reason| invalid(reason.to_owned()))?;
         Ok((servers, options))
     }
 

@@ -15,6 +15,7 @@ use super::{
     connection::Connection,
     error::unavailable,
     lease_store::{beats, held_epoch, key as lease_key},
+    log::head,
 };
 use crate::broker::partitioned::LogOptions;
 
@@ -132,7 +133,7 @@ impl GroupPositions for NatsPositions {
         self.positions(group).await
     }
 
-    /// A stream that ends before a group's position was deleted meanwhile and began anew: so does the group.
+    /// A stream that ends before a group's position was deleted meanwhile and began anew, by a clock that had been set back: so does the group.
     async fn positions(&self, group: &str) -> Result<JournalCursor, StorageError> {
         const OPERATION: &str = "read positions";
         let bucket = self.bucket(OPERATION).await?;
@@ -140,7 +141,7 @@ impl GroupPositions for NatsPositions {
             (0..PARTITIONS).map(Partition).map(async |partition| self.look(&bucket, &key(group, partition)).await);
         let found = try_join_all(read).await?;
         let stream = self.connection.stream().await.map_err(|error| unavailable(OPERATION, error))?;
-        let head = stream.cached_info().state.last_sequence;
+        let head = head(&stream);
         let mut cursor = JournalCursor::default();
         for ((partition, slot), (revision, position)) in (0..PARTITIONS).map(Partition).zip(&mut cursor.0).zip(found) {
             *slot = if position <= head { position } else { 0 };

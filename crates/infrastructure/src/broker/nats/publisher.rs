@@ -24,9 +24,21 @@ impl NatsSender {
             .headers(headers::of(event))
             .message_id(event.id.to_string())
             .payload(event.data.clone());
+        if !is_subject(&event.name) {
+            let reason = "its type cannot be part of a NATS subject: no spaces, no *, no > and nothing between dots";
+            return Err(PublishError::new(PublishErrorKind::Rejected, reason));
+        }
         let subject = self.connection.subject(partition_of(&event.partition_key), &event.name);
         self.connection.jetstream.send_publish(subject, message).await.map_err(publish_error)
     }
+}
+
+/// Whether a type can be part of a subject. What cannot be never will: it must not be taken for a server that is away.
+fn is_subject(name: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c.is_control() || "*>".contains(c))
+    };
+    name.split('.').all(word)
 }
 
 #[async_trait]
@@ -63,5 +75,16 @@ impl WaveSender for NatsSender {
 
     fn health(&self) -> BrokerHealth {
         self.connection.health()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_no_subject_is_told_from_one_that_is() {
+        assert!(["activity.created", "a", "com.example/order-placed"].into_iter().all(is_subject));
+        assert!(!["", "order placed", "a..b", ".a", "a.", "a.*", ">", "a\nb", "a\u{0}"].into_iter().any(is_subject));
     }
 }

@@ -156,7 +156,7 @@ impl Assignment {
         let held: usize = state.partitions.values().map(OwnedPartition::held).sum();
         let bytes: usize = state.partitions.values().map(|owned| owned.bytes).sum();
         let free = self.shared.held_max().saturating_sub(held);
-        if free == 0 || (held > 0 && bytes >= self.bytes_max) {
+        if free == 0 || bytes >= self.bytes_max.max(1) {
             Room::Full
         } else if free < self.shared.read_ahead() / 2 || bytes > self.bytes_max / 2 {
             Room::Low(free)

@@ -176,7 +176,7 @@ impl Shared {
         let Some((partition, generation, after)) = next else { return Reading::CaughtUp };
         let free = self.held_max().saturating_sub(held);
         // Not for every single event that is settled: pages are worth their query.
-        if free < self.read_ahead() / 2 || (held > 0 && bytes >= bytes_max) {
+        if free < self.read_ahead() / 2 || bytes >= bytes_max.max(1) {
             return Reading::NoRoom;
         }
         state.read_turn = partition;
@@ -192,11 +192,12 @@ impl Shared {
         let state = self.lock();
         let held: usize = state.partitions.values().map(OwnedPartition::held).sum();
         let bytes: usize = state.partitions.values().map(|p| p.bytes).sum();
-        if held >= self.held_max() || (held > 0 && bytes >= bytes_max) {
+        if held >= self.held_max() || bytes >= bytes_max.max(1) {
             return Vec::new();
         }
-        // Most of those that wait bring nothing: all of them together bring no more than as much again.
-        let share = (self.held_max() / usize::from(PARTITIONS)).clamp(1, READ_MAX);
+        // Most of those that wait bring nothing: all of them together bring no more than as much again, in count and in bytes.
+        let affordable = bytes_max / state.average_size.max(1);
+        let share = (self.held_max().min(affordable) / usize::from(PARTITIONS)).clamp(1, READ_MAX);
         let staying = state.partitions.iter().filter(|(_, p)| p.drain_until.is_none());
         let limit = u32::try_from(share).unwrap_or(u32::MAX);
         let page = |(id, p): (&Partition, &OwnedPartition)| Page {

@@ -109,11 +109,10 @@ impl Driver {
         let Some(channel) = prepared.transpose()? else { return Ok(()) };
         let consumer = self.begin(partition, &channel).await?;
         self.shared.open(partition, window);
-        worked();
         let (wanted, drain_until) = (self.wanted.subscribe(), None);
         let mut consuming =
             Consuming { driver: self, partition, channel, consumer, wanted, drain_until, looked_at: 0, passed_over: 0 };
-        let ended = consuming.run().await;
+        let ended = consuming.run(worked).await;
         // First: what the server gives to another member must not go out here any more.
         let ours = self.wanted.borrow().contains(&partition);
         self.shared.close(partition, !ours);
@@ -123,7 +122,8 @@ impl Driver {
 }
 
 impl Consuming<'_> {
-    async fn run(&mut self) -> Result<(), AnyError> {
+    /// `worked` is called once events come, or none wait.
+    async fn run(&mut self, worked: &mut (dyn FnMut() + Send)) -> Result<(), AnyError> {
         let driver = self.driver;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -136,12 +136,18 @@ impl Consuming<'_> {
                 next = self.consumer.next() => {
                     let first = next.ok_or("the server has ended the consumer: its queue was deleted")??;
                     self.accept(first)?;
+                    worked();
                 }
                 () = driver.shared.settled(self.partition) => {}
                 () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {}
                 changed = self.wanted.changed() => changed?,
                 () = driver.stopping.cancelled(), if self.drain_until.is_none() => driver.shared.shut(),
-                _ = look.tick() => self.look().await?,
+                _ = look.tick() => {
+                    self.look().await?;
+                    if self.passed_over == 0 {
+                        worked();
+                    }
+                }
             }
             self.begin_draining();
             let drained = self.is_drained();

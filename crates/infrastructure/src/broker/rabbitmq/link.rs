@@ -1,9 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::BrokerHealth;
-use futures::{StreamExt, stream::BoxStream};
+use futures::{
+    StreamExt,
+    stream::{BoxStream, FuturesUnordered},
+};
 use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -11,6 +17,12 @@ use super::{
     error::{AnyError, within},
     trouble::Troubles,
 };
+
+/// How many attempts to connect that get no answer there are before others are made rarely.
+const ATTEMPTS: usize = 8;
+
+/// How rarely.
+const RARELY: Duration = Duration::from_secs(60);
 
 /// How often a connection is looked at that says nothing.
 const LOOK: Duration = Duration::from_millis(500);
@@ -131,27 +143,45 @@ impl Keeper {
     }
 
     /// A new connection, sooner or later.
+    ///
+    /// An attempt that gets no answer is not given up, as the driver's thread and its socket would stay behind: others are made beside it, and less often once there are
+    /// many. The first that is answered counts.
     async fn again(&self, reason: AnyError) -> Arc<Connection> {
         let mut trouble = self.troubles.of(format!("connection for {}", self.purpose));
-        let mut pause = trouble.failed(&reason);
+        let (mut attempts, mut next) = (FuturesUnordered::new(), Instant::now() + trouble.failed(&reason));
         loop {
-            tokio::time::sleep(pause).await;
-            match connect(&self.uri, &self.options, self.purpose).await {
-                Ok(connection) => {
-                    trouble.worked();
-                    return connection;
+            tokio::select! {
+                Some(connected) = attempts.next() => match connected {
+                    Ok(connection) => {
+                        trouble.worked();
+                        return Arc::new(connection);
+                    }
+                    Err(error) => {
+                        let error: AnyError = Box::new(error);
+                        next = Instant::now() + trouble.failed(&error);
+                    }
+                },
+                () = sleep_until(next) => {
+                    if !attempts.is_empty() {
+                        let silent: AnyError = "RabbitMQ takes connections and says nothing".into();
+                        let _pause = trouble.failed(&silent);
+                    }
+                    attempts.push(connecting(&self.uri, &self.options, self.purpose));
+                    next = Instant::now() + if attempts.len() < ATTEMPTS { self.options.timeout } else { RARELY };
                 }
-                Err(error) => pause = trouble.failed(&error),
             }
         }
     }
 }
 
 async fn connect(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str) -> Result<Arc<Connection>, AnyError> {
+    Ok(Arc::new(within(options.timeout, "connect", connecting(uri, options, purpose)).await?))
+}
+
+async fn connecting(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str) -> lapin::Result<Connection> {
     let name = format!("activelog {}: {purpose}", options.namespace);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connecting = Connection::connect_uri(uri.clone(), properties);
-    Ok(Arc::new(within(options.timeout, "connect", connecting).await?))
+    Connection::connect_uri(uri.clone(), properties).await
 }
 
 /// Waits until a connection is of no use any more; why.

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -8,6 +8,7 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
     cmd,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -22,10 +23,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause before connecting is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long the system waits for the other end's word that it has what was sent, and how soon it asks whether an idle one is there.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// So many pings in a row without an answer, and the connection is replaced: the driver takes a timeout for a slow server, and would stay with one whose other end is
+/// gone without a word.
+const PINGS: u32 = 2;
+
+/// The connection in use, until it is replaced.
+type Shared = Arc<Mutex<ConnectionManager>>;
+
 /// The connection that commands share. It comes back by itself.
 #[derive(Clone)]
 pub(super) struct Connection {
-    manager: ConnectionManager,
+    manager: Shared,
     client: Client,
     pub(super) keys: Keys,
     pub(super) options: RedisOptions,
@@ -37,15 +48,18 @@ impl Connection {
     /// Connects. Fails when the server does not answer now.
     pub(super) async fn open(info: ConnectionInfo, options: RedisOptions) -> RedisResult<Self> {
         let settings = info.redis_settings().clone().set_lib_name("activelog", env!("CARGO_PKG_VERSION"));
-        let client = Client::open(info.set_redis_settings(settings))?;
+        let alive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 3);
+        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(alive).set_user_timeout(SILENCE);
+        let client = Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp))?;
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(options.timeout))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_max_delay(LONGEST_PAUSE);
-        let mut manager = ConnectionManager::new_with_config(client.clone(), config).await?;
+        let mut manager = ConnectionManager::new_with_config(client.clone(), config.clone()).await?;
         let (): () = cmd("PING").query_async(&mut manager).await?;
-        let failing = Arc::default();
-        let pings = AbortOnDropHandle::new(tokio::spawn(ping(manager.clone(), Arc::clone(&failing))));
+        let (manager, failing) = (Arc::new(Mutex::new(manager)), Arc::default());
+        let pinging = ping(Arc::clone(&manager), client.clone(), config, Arc::clone(&failing));
+        let pings = AbortOnDropHandle::new(tokio::spawn(pinging));
         let keys = Keys::new(&options.namespace);
         Ok(Self { manager, client, keys, options, failing, _pings: Arc::new(pings) })
     }
@@ -61,7 +75,7 @@ impl Connection {
 
     /// A handle to send commands with.
     pub(super) fn commands(&self) -> ConnectionManager {
-        self.manager.clone()
+        current(&self.manager).clone()
     }
 
     /// How it is doing.
@@ -71,10 +85,24 @@ impl Connection {
     }
 }
 
+fn current(manager: &Shared) -> MutexGuard<'_, ConnectionManager> {
+    manager.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Asks again and again whether the server is there, and notes what it finds.
-async fn ping(mut manager: ConnectionManager, failing: Arc<Mutex<Option<String>>>) {
+async fn ping(manager: Shared, client: Client, config: ConnectionManagerConfig, failing: Arc<Mutex<Option<String>>>) {
+    let mut unanswered = 0;
     loop {
-        let outcome: Result<(), RedisError> = cmd("PING").query_async(&mut manager).await;
+        let mut pinged = current(&manager).clone();
+        let outcome: Result<(), RedisError> = cmd("PING").query_async(&mut pinged).await;
+        unanswered = if outcome.is_err() { unanswered + 1 } else { 0 };
+        if unanswered >= PINGS
+            && let Ok(new) = ConnectionManager::new_with_config(client.clone(), config.clone()).await
+        {
+            *current(&manager) = new;
+            unanswered = 0;
+            continue;
+        }
         let reason = outcome.err().map(|error| format!("Redis does not answer: {error}"));
         let before = std::mem::replace(&mut *failing.lock().unwrap_or_else(PoisonError::into_inner), reason.clone());
         match (&before, &reason) {

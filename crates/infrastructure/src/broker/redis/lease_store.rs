@@ -28,7 +28,8 @@ local function hold(partition, epoch)
   answer[#answer + 1] = epoch
 end
 for partition = 0, partitions - 1 do
-  local epoch, owner, till = 0, '', 0
+  -- A lease that is made anew, as everything was deleted, must not look like one of before to a member that was frozen meanwhile.
+  local epoch, owner, till = tonumber(time[1]), '', 0
   local lease = redis.call('HGET', KEYS[2], partition)
   if lease then
     epoch, owner, till = string.match(lease, '^(%d+)|([^|]*)|(%d+)$')

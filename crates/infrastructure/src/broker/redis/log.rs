@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use activelog_application::ports::{JournalCursor, Lag, PARTITIONS, Partition, StorageError};
+use activelog_application::ports::{JournalCursor, Lag, PARTITIONS, Partition, StorageError, StorageErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -48,7 +48,13 @@ for index = 1, #KEYS do
   if redis.call('EXISTS', KEYS[index]) == 1 then
     local info = redis.call('XINFO', 'STREAM', KEYS[index])
     for at = 1, #info, 2 do
-      if info[at] == 'last-generated-id' then answer[index] = tonumber(string.match(info[at + 1], '-(%d+)$')) end
+      if info[at] == 'last-generated-id' then
+        local first, number = string.match(info[at + 1], '^(%d+)-(%d+)$')
+        if first ~= '0' then
+          return redis.error_reply('FOREIGN ' .. KEYS[index] .. ' has an entry that was not added as 0-*: positions in it mean nothing. Move the stream out of the way')
+        end
+        answer[index] = tonumber(number)
+      end
     end
   end
 end
@@ -93,8 +99,14 @@ impl PartitionLog for RedisLog {
         read.arg(pages.iter().map(|page| format!("0-{}", page.after)).collect::<Vec<_>>());
         let answer: Option<StreamReadReply> = read.query_async(&mut reader).await.map_err(failed)?;
         self.readers().push(reader);
-        let keys = answer.into_iter().flat_map(|answer| answer.keys);
-        Ok(keys.filter_map(|key| self.page(pages, &streams, &key)).collect())
+        let keys: Vec<StreamKey> = answer.into_iter().flat_map(|answer| answer.keys).collect();
+        if let Some(id) = keys.iter().flat_map(|key| &key.ids).map(|entry| &entry.id).find(|id| !id.starts_with("0-")) {
+            let reason = format!(
+                "the entry {id} was not added as 0-*: positions in its stream mean nothing. Move it out of the way"
+            );
+            return Err(StorageError::new(StorageErrorKind::Other, "read events", reason));
+        }
+        Ok(keys.into_iter().filter_map(|key| self.page(pages, &streams, &key)).collect())
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {

@@ -33,7 +33,11 @@ for index = 2, #KEYS do
     if redis.call('EXISTS', KEYS[index]) == 1 then
       local info = redis.call('XINFO', 'STREAM', KEYS[index])
       for at = 1, #info, 2 do
-        if info[at] == 'last-generated-id' then head = tonumber(string.match(info[at + 1], '-(%d+)$')) end
+        if info[at] == 'last-generated-id' then
+          local first, number = string.match(info[at + 1], '^(%d+)-(%d+)$')
+          if first ~= '0' then return redis.error_reply('FOREIGN ' .. KEYS[index] .. ' has an entry that was not added as 0-*') end
+          head = tonumber(number)
+        end
       end
     end
     if head < position then
@@ -48,12 +52,12 @@ return answer
     )
 });
 
-/// Leases, the group, groups, and the stream of each lease; how much is kept, what groups' keys begin with, and partition, epoch and position of each lease. All or
-/// nothing. Then trims what every group has behind it.
+/// Leases, the group, groups, and the stream of each lease; how much is kept, what groups' keys begin with, the group's name, and partition, epoch and position of each
+/// lease. All or nothing. Then trims what every group has behind it: the group is made known again first, lest others trim what it has not had if the groups were deleted.
 static ADVANCE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-for index = 3, #ARGV, 3 do
+for index = 4, #ARGV, 3 do
   local lease = redis.call('HGET', KEYS[1], ARGV[index])
   local epoch, owner = '', ''
   if lease then epoch, owner = string.match(lease, '^(%d+)|([^|]*)|') end
@@ -61,12 +65,13 @@ for index = 3, #ARGV, 3 do
     return redis.error_reply('FENCED partition ' .. ARGV[index] .. ' has gone to another member')
   end
 end
+redis.call('SADD', KEYS[3], ARGV[3])
 local groups = redis.call('SMEMBERS', KEYS[3])
-for index = 3, #ARGV, 3 do
+for index = 4, #ARGV, 3 do
   local partition, position = ARGV[index], tonumber(ARGV[index + 2])
   if position > tonumber(redis.call('HGET', KEYS[2], partition) or 0) then
     redis.call('HSET', KEYS[2], partition, ARGV[index + 2])
-    local stream = KEYS[3 + index / 3]
+    local stream = KEYS[3 + (index - 1) / 3]
     local retain = tonumber(ARGV[1])
     if redis.call('XLEN', stream) > retain + 1000 then
       local least = position
@@ -122,7 +127,7 @@ impl GroupPositions for RedisPositions {
         let keys = &self.0.keys;
         let mut script = ADVANCE.key(keys.leases(&first.scope));
         script.key(keys.group(group)).key(keys.groups());
-        script.arg(self.0.options.retain).arg(keys.group_prefix());
+        script.arg(self.0.options.retain).arg(keys.group_prefix()).arg(group);
         for (lease, position) in to {
             script.key(keys.stream(lease.partition)).arg(lease.partition.0).arg(lease.epoch).arg(*position);
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind, partition_of};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use redis::{Pipeline, pipe};
+use redis::{Pipeline, RedisResult, pipe};
 
 use super::{
     connection::Connection,
@@ -45,13 +45,13 @@ impl WaveSender for RedisSender {
 
     async fn publish_wave(&self, events: &[&EventEnvelope]) -> Vec<Outcome> {
         let mut pipeline = pipe();
-        // Whatever makes one fail, no memory or a wrong key, is found before any is done: all or none.
-        pipeline.atomic();
+        // Of a stream all or none: no memory is found before any is done, and what a stream refuses, a key that is none or an id ahead of ours, it refuses of all of them.
+        pipeline.atomic().ignore_errors();
         events.iter().for_each(|event| self.add(&mut pipeline, event));
         let mut commands = self.connection.commands();
-        let sent = pipeline.query_async::<Vec<String>>(&mut commands);
+        let sent = pipeline.query_async::<Vec<RedisResult<String>>>(&mut commands);
         match tokio::time::timeout(self.connection.options.timeout + PATIENCE, sent).await {
-            Ok(Ok(ids)) => ids.into_iter().map(|_| Ok(())).collect(),
+            Ok(Ok(ids)) => ids.into_iter().map(|id| id.map(drop).map_err(publish_error)).collect(),
             Ok(Err(error)) => events.iter().map(|_| Err(publish_error(error.clone()))).collect(),
             Err(_) => {
                 let lost = || PublishError::new(PublishErrorKind::Unknown, "Redis has not answered in time");
