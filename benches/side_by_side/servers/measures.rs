@@ -18,8 +18,9 @@ use crate::{bench::Bench, figures::Figures, figures::whole, report::Row, seed};
 /// How many events are published together.
 const BATCH: usize = 1_000;
 
-/// How many are published one after the other.
+/// How many are published one after the other, and how many of them in one turn.
 const SINGLE: usize = 2_000;
+const FEW: usize = 50;
 
 /// How many are unsettled at most.
 const PREFETCH: usize = 256;
@@ -63,41 +64,37 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
     let (events, less) = (seed::events(bench.size(pair.events()))?, pair.is_saturated_early());
     let mut turns = Turns::default();
     for round in 0..bench.rounds {
-        let adapter = pair.adapter(&format!("ours{round}")).await?;
-        turns.pipelined.0.push(rate(events.len(), publish_all(&adapter, &events)).await?);
-        let taking = Taking::default();
-        consume(&adapter, events.len(), &|_| taking.note()).await?;
-        turns.consumed.0.push(taking.rate());
-        turns.single.0.push(rate(bench.size(SINGLE), publish_each(&adapter, &events[..bench.size(SINGLE)])).await?);
-        close(adapter).await?;
-        let adapter =
-            async |run: &str| Ok::<_, anyhow::Error>(Side::Adapter(pair.adapter(&format!("ours{round}{run}")).await?));
-        turns.through.0.extend(through(bench, PER_SECOND, adapter("e").await?).await?);
-        if less {
-            turns.through_less.0.extend(through(bench, PER_SECOND_LESS, adapter("l").await?).await?);
-        }
-
+        let ours = pair.adapter(&format!("ours{round}")).await?;
         let bare = pair.bare(&format!("bare{round}")).await?;
-        let all = async {
-            for batch in events.chunks(BATCH) {
-                bare.publish_all(batch).await?;
-            }
-            Ok(())
-        };
-        turns.pipelined.1.push(rate(events.len(), all).await?);
-        let taking = Taking::default();
-        bare.consume(events.len(), &|_| taking.note()).await?;
-        turns.consumed.1.push(taking.rate());
-        let each = async {
-            for event in &events[..bench.size(SINGLE)] {
+        let publish = async |batch: &[EventEnvelope]| publish_all(&ours, batch).await;
+        let rates = alternately(&events, BATCH, publish, async |batch| bare.publish_all(batch).await).await?;
+        turns.pipelined.0.push(rates.0);
+        turns.pipelined.1.push(rates.1);
+        let (taking, bare_taking) = <(Taking, Taking)>::default();
+        consume(&ours, events.len(), &|_| taking.note()).await?;
+        turns.consumed.0.push(taking.rate());
+        bare.consume(events.len(), &|_| bare_taking.note()).await?;
+        turns.consumed.1.push(bare_taking.rate());
+        let publish = async |few: &[EventEnvelope]| publish_each(&ours, few).await;
+        let bare_publish = async |few: &[EventEnvelope]| {
+            for event in few {
                 bare.publish(event).await?;
             }
             Ok(())
         };
-        turns.single.1.push(rate(bench.size(SINGLE), each).await?);
+        let rates = alternately(&events[..bench.size(SINGLE)], FEW, publish, bare_publish).await?;
+        turns.single.0.push(rates.0);
+        turns.single.1.push(rates.1);
+        close(ours).await?;
+        drop(bare);
+
+        let ours =
+            async |run: &str| Ok::<_, anyhow::Error>(Side::Adapter(pair.adapter(&format!("ours{round}{run}")).await?));
+        turns.through.0.extend(through(bench, PER_SECOND, ours("e").await?).await?);
         let bare = async |run: &str| Ok::<_, anyhow::Error>(Side::Bare(pair.bare(&format!("bare{round}{run}")).await?));
         turns.through.1.extend(through(bench, PER_SECOND, bare("e").await?).await?);
         if less {
+            turns.through_less.0.extend(through(bench, PER_SECOND_LESS, ours("l").await?).await?);
             turns.through_less.1.extend(through(bench, PER_SECOND_LESS, bare("l").await?).await?);
         }
     }
@@ -111,11 +108,28 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
     Ok(rows)
 }
 
-/// Events per second of what `work` does with so many.
-async fn rate(events: usize, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
-    let start = Instant::now();
-    work.await?;
-    Ok(events as f64 / start.elapsed().as_secs_f64())
+/// Events per second of both sides, which take turns of `size` events: what else the machine and its disk do meanwhile meets both alike.
+async fn alternately(
+    events: &[EventEnvelope],
+    size: usize,
+    ours: impl AsyncFn(&[EventEnvelope]) -> anyhow::Result<()>,
+    theirs: impl AsyncFn(&[EventEnvelope]) -> anyhow::Result<()>,
+) -> anyhow::Result<(f64, f64)> {
+    let mut took = [Duration::ZERO; 2];
+    for (turn, batch) in events.chunks(size).enumerate() {
+        // Each is as often the second.
+        for side in [turn % 2, (turn + 1) % 2] {
+            let start = Instant::now();
+            if side == 0 {
+                ours(batch).await?
+            } else {
+                theirs(batch).await?
+            }
+            took[side] += start.elapsed();
+        }
+    }
+    let rate = |took: Duration| events.len() as f64 / took.as_secs_f64();
+    Ok((rate(took[0]), rate(took[1])))
 }
 
 fn rates(name: String, (ours, theirs): &(Figures, Figures), bar: &'static str, least: f64) -> Row {

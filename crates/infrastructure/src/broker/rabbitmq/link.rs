@@ -154,6 +154,9 @@ impl Keeper {
                 Some(connected) = attempts.next() => match connected {
                     Ok(connection) => {
                         trouble.worked();
+                        if !attempts.is_empty() {
+                            tokio::spawn(close_late(attempts));
+                        }
                         return Arc::new(connection);
                     }
                     Err(error) => {
@@ -178,10 +181,33 @@ async fn connect(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str
     Ok(Arc::new(within(options.timeout, "connect", connecting(uri, options, purpose)).await?))
 }
 
-async fn connecting(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str) -> lapin::Result<Connection> {
+fn connecting(
+    uri: &AMQPUri,
+    options: &RabbitMqOptions,
+    purpose: &'static str,
+) -> impl Future<Output = lapin::Result<Connection>> + Send + use<> {
     let name = format!("activelog {}: {purpose}", options.namespace);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    Connection::connect_uri(uri.clone(), properties).await
+    let uri = uri.clone();
+    async move { Connection::connect_uri(uri, properties).await }
+}
+
+/// Closes connections that are answered for after another was, as all are when a server that stood still goes on.
+async fn close_late<C>(mut attempts: FuturesUnordered<C>)
+where
+    C: Future<Output = lapin::Result<Connection>>,
+{
+    let close = async {
+        while let Some(connected) = attempts.next().await {
+            if let Ok(connection) = connected
+                && let Err(error) = connection.close(200, "OK".into()).await
+            {
+                tracing::debug!(%error, "a connection that came late was not closed in order");
+            }
+        }
+    };
+    // Longer than that no server takes that has just answered another.
+    let _silent = timeout(RARELY, close).await;
 }
 
 /// Waits until a connection is of no use any more; why.
