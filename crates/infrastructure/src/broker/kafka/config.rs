@@ -111,11 +111,11 @@ impl Settings {
             .set("fetch.wait.max.ms", "100")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.queue.backoff.ms", "20")
-            .set("fetch.message.max.bytes", "524288")
-            .set("fetch.max.bytes", (8 << 20).max(self.options.max_payload + ENVELOPE).to_string())
+            .set("fetch.message.max.bytes", "262144")
+            .set("fetch.max.bytes", (2 << 20).max(self.options.max_payload + ENVELOPE).to_string())
             .set("message.max.bytes", (1 << 20).max(self.options.max_payload + ENVELOPE).to_string())
             .set("queued.min.messages", "10000")
-            .set("queued.max.messages.kbytes", "16384");
+            .set("queued.max.messages.kbytes", "8192");
         config
     }
 }
