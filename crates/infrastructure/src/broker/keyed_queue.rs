@@ -131,6 +131,7 @@ impl<V> KeyedQueue<V> {
     }
 
     /// What is kept of all events, in no order.
+    #[cfg(feature = "rabbitmq")]
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.values().map(|entry| &entry.value)
     }
