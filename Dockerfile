@@ -1,10 +1,10 @@
 # syntax=docker/dockerfile:1
 FROM rust:1.95-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends build-essential && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends build-essential libssl-dev pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# Kafka's driver is C, which the packages above build.
-RUN cargo build --release --locked --features kafka
+# Kafka's driver is C, which the packages above build; with OpenSSL, which ca-certificates bring along below.
+RUN cargo build --release --locked --features kafka-tls
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \

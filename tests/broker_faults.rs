@@ -251,6 +251,29 @@ async fn a_reader_that_is_fed_nothing_is_noticed() {
     world.finish().await;
 }
 
+/// The driver has five thousand messages on the way at most: eight relay partitions that publish as much as they may at the same time must not wait for each other for ever.
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_the_driver_sends_at_once_is_published() {
+    const BATCHES: usize = 8;
+    const BATCH: usize = 1_000;
+    let Some(mut world) = World::start(Kind::Nats) else { return };
+    world.consume().await;
+    let publisher = world.connect().await.publisher;
+    let batches = (0..BATCHES).map(async |batch| {
+        let mut left: Vec<_> = (0..BATCH).map(|key| event("thing.done", &format!("{batch}-{key}"), 1)).collect();
+        while !left.is_empty() {
+            let outcomes = publisher.publish_batch(&left).await;
+            // Those that were not answered in time are published again.
+            let outcomes = outcomes.into_iter().zip(left);
+            left = outcomes.filter_map(|(outcome, event)| outcome.is_err().then_some(event)).collect();
+        }
+    });
+    tokio::time::timeout(PATIENCE, futures::future::join_all(batches)).await.expect("all is published");
+    world.reaches(BATCHES * BATCH).await;
+    world.finish().await;
+}
+
 /// A stream that is deleted and at once holds more than was read of the one before: nobody goes on in the midst of it.
 #[cfg(feature = "nats")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

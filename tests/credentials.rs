@@ -1,6 +1,6 @@
 //! Brokers that want to know who asks, and speak TLS with a certificate of an authority of their own: the program works with the right password and the authority's
 //! certificate, and else says what is wrong, without the password.
-#![cfg(all(feature = "kafka", feature = "nats", feature = "rabbitmq", feature = "redis", feature = "sqlite"))]
+#![cfg(all(feature = "kafka-tls", feature = "nats", feature = "rabbitmq", feature = "redis", feature = "sqlite"))]
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "credentials/authority.rs"]
@@ -9,13 +9,15 @@ mod authority;
 mod program;
 mod support;
 
+use std::process::Command;
+
 use authority::Authority;
 use program::{refused, works};
-use support::{Kind, PrivateBroker, broker_left_out, private_postgres::free_port};
+use support::{Kind, PrivateBroker, broker_left_out, private_kafka, private_postgres::free_port};
 
 /// With letters that mean something in URLs; and as it is in one.
-const PASSWORD: &str = "hu/sh:7";
-const IN_A_URL: &str = "hu%2Fsh%3A7";
+const PASSWORD: &str = "hu/sh@7";
+const IN_A_URL: &str = "hu%2Fsh%407";
 
 /// A server with this configuration, told the port it is on; that it is missing is said.
 fn server(kind: Kind, configuration: impl Fn(u16) -> String) -> Option<PrivateBroker> {
@@ -89,22 +91,51 @@ async fn rabbitmq_with_a_user_and_a_virtual_host_over_tls() {
 }
 
 #[tokio::test]
-async fn kafka_with_a_user() {
-    let (inner, controller) = (free_port(), free_port());
+async fn kafka_with_a_user_over_tls() {
+    let Some(authority) = Authority::new() else { return };
+    let (secure, inner, controller) = (free_port(), free_port(), free_port());
+    let login = format!("org.apache.kafka.common.security.plain.PlainLoginModule required user_anna=\"{PASSWORD}\";");
     let configuration = |port| {
         format!(
-            "listeners=SASL_PLAINTEXT://127.0.0.1:{port},INNER://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=SASL_PLAINTEXT://127.0.0.1:{port},INNER://127.0.0.1:{inner}
+            "listeners=SASL_PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{secure},INNER://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=SASL_PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{secure},INNER://127.0.0.1:{inner}
 inter.broker.listener.name=INNER
-listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.quorum.voters=1@127.0.0.1:{controller}
 sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_anna=\"{PASSWORD}\";
-"
+listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.plain.sasl.jaas.config={login}
+listener.name.sasl_ssl.plain.sasl.jaas.config={login}
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={}
+",
+            authority.file("keystore.pem"),
         )
     };
     let Some(server) = server(Kind::Kafka, configuration) else { return };
-    let url = format!("kafka://anna:{IN_A_URL}@127.0.0.1:{}", server.port());
-    works(&url, None).await;
-    refused(&url.replace(IN_A_URL, "wr0ng%2Fpass"), None, &["user or password are wrong"]).await;
+    let plain = format!("kafka://anna:{IN_A_URL}@127.0.0.1:{}", server.port());
+    works(&plain, None).await;
+    refused(&plain.replace(IN_A_URL, "wr0ng%2Fpass"), None, &["user or password are wrong"]).await;
+    let url = format!("kafkas://anna:{IN_A_URL}@127.0.0.1:{secure}");
+    only_as_it_should(&url, &authority, &["user or password are wrong"]).await;
+    add_scram_user("berta", inner);
+    let url = format!("kafkas://berta:{IN_A_URL}@127.0.0.1:{secure}?sasl=scram-sha-256&namespace=proven");
+    only_as_it_should(&url, &authority, &["user or password are wrong"]).await;
+}
+
+/// Has Kafka know a user with [`PASSWORD`] by a proof of it.
+fn add_scram_user(name: &str, port: u16) {
+    let java = Kind::Kafka.find().expect("the server runs by it");
+    let jars = private_kafka::jars().expect("they are there").join("*");
+    let mut command = Command::new(java);
+    command.arg("-cp").arg(jars).args([
+        "kafka.admin.ConfigCommand",
+        "--bootstrap-server",
+        &format!("127.0.0.1:{port}"),
+    ]);
+    command.args(["--alter", "--entity-type", "users", "--entity-name", name]);
+    let output = command.args(["--add-config", &format!("SCRAM-SHA-256=[password={PASSWORD}]")]).output();
+    let output = output.expect("java runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

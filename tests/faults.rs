@@ -28,6 +28,8 @@ mod cast;
 mod client;
 #[path = "faults/database.rs"]
 mod database;
+#[path = "faults/deleting.rs"]
+mod deleting;
 #[path = "faults/evidence.rs"]
 mod evidence;
 #[path = "faults/log.rs"]

@@ -1,4 +1,4 @@
-//! Kafka through what a server may do to it: it is killed and started again, it freezes, and its topic is deleted.
+//! Kafka through what a server may do to it: it is killed and started again, it freezes, its topic is deleted, and others write to it.
 #![cfg(feature = "kafka")]
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -24,6 +24,12 @@ use activelog_infrastructure::{
     id_generator::UuidV7Generator,
 };
 use nix::sys::signal::Signal;
+use rdkafka::{
+    ClientConfig,
+    error::KafkaResult,
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 use support::{Kind, PrivateBroker, eventually};
 use tokio::time::{Instant, timeout};
 
@@ -212,6 +218,55 @@ async fn a_deleted_topic_is_made_anew_and_delivers() {
         (broker.subscriber.health() == BrokerHealth::Up).then_some(())
     })
     .await;
+}
+
+/// What ends a transaction takes an offset at which there is no event: nobody waits for one there, and the lag ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_other_programs_write_in_transactions_is_taken() {
+    let Some(server) = server() else { return };
+    let broker = connect(&server, "transactions").await;
+    let mut stream = stream(&broker).await;
+    publish(&broker, "key", 1).await;
+    let servers = format!("127.0.0.1:{}", server.port());
+    let committed = tokio::task::spawn_blocking(move || commit_a_transaction(&servers, "transactions.events"));
+    committed.await.expect("it does not panic").expect("it is committed");
+    let mut taken = Vec::new();
+    while taken.len() < 1 + 16 {
+        for delivery in timeout(Duration::from_secs(30), stream.next()).await.expect("events").expect("a stream") {
+            taken.push(delivery.event.name.clone());
+            delivery.ack().await.expect("it is ours");
+        }
+    }
+    eventually("the lag is zero", Duration::from_secs(60), || async {
+        let lag = broker.subscriber.lag("group").await.ok().flatten();
+        assert_eq!(broker.subscriber.health(), BrokerHealth::Up);
+        lag.is_some_and(|lag| lag.events == 0).then_some(())
+    })
+    .await;
+    publish(&broker, "key", 2).await;
+    let batch = timeout(Duration::from_secs(10), stream.next()).await.expect("it goes on").expect("a stream");
+    assert_eq!(batch.iter().map(|delivery| delivery.event.sequence).collect::<Vec<_>>(), [2]);
+}
+
+/// An event in each partition, in one transaction.
+fn commit_a_transaction(servers: &str, topic: &str) -> KafkaResult<()> {
+    let wait = Duration::from_secs(20);
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", servers).set("transactional.id", "elsewhere").create()?;
+    producer.init_transactions(wait)?;
+    producer.begin_transaction()?;
+    for partition in 0..16 {
+        let text = |key, value| Header { key, value: Some(value) };
+        let id = format!("from-elsewhere-{partition}");
+        let headers = OwnedHeaders::new()
+            .insert(text("ce_specversion", "1.0"))
+            .insert(text("ce_id", id.as_str()))
+            .insert(text("ce_source", "/elsewhere"))
+            .insert(text("ce_type", "thing.done"));
+        let record = BaseRecord::to(topic).partition(partition).key("elsewhere").payload("{}").headers(headers);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    producer.commit_transaction(wait)
 }
 
 /// Deletes a topic, as an operator would.

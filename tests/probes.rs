@@ -104,6 +104,10 @@ async fn redis_that_syncs_late_and_evicts_is_told_of() {
     let report = ask(&*broker.probe).await;
     assert!(found(&report, Severity::Warning, "appendfsync is everysec").advice.contains("appendfsync always"));
     found(&report, Severity::Error, "maxmemory-policy is allkeys-lru");
+    let client = redis::Client::open(format!("redis://127.0.0.1:{}", server.port())).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("the server is there");
+    let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut connection).await.expect("its clients");
+    assert!(clients.contains(" name=activelog "), "{clients}");
 }
 
 /// A user that may not see the settings is told of, and works.
@@ -203,6 +207,15 @@ async fn a_kafka_topic_on_one_broker_is_told_of() {
     assert!(!report.laid_out, "{report:#?}");
     let report = ask(&*connect(&url).await.probe).await;
     found(&report, Severity::Warning, "one replica");
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn a_kafka_that_syncs_late_is_told_of() {
+    let Some(server) = careless(Kind::Kafka) else { return };
+    let broker = connect(&server.url("probes")).await;
+    assert_eq!(broker.capabilities.durability, Durability::ProcessCrash);
+    let report = ask(&*broker.probe).await;
     assert!(found(&report, Severity::Warning, "flush.messages").advice.contains("--add-config flush.messages=1"));
 }
 

@@ -21,6 +21,9 @@ mod failed_events;
 mod importing;
 #[path = "program/killing.rs"]
 mod killing;
+#[cfg(feature = "redis")]
+#[path = "program/late_brokers.rs"]
+mod late_brokers;
 #[path = "program/load.rs"]
 mod load;
 #[cfg(feature = "postgres")]

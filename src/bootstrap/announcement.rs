@@ -5,14 +5,23 @@ use activelog_application::ports::{Broker, Durability};
 use super::{Application, roles::Role};
 
 /// Tells on standard output what runs and where to go next.
-pub(super) fn announce(role: Role, application: &Application, broker: Option<&Broker>, address: Option<SocketAddr>) {
+pub(super) fn announce(
+    role: Role,
+    application: &Application,
+    broker: Option<&Result<Broker, String>>,
+    address: Option<SocketAddr>,
+) {
     let mut text = format!("activelog {} · {}\n", env!("CARGO_PKG_VERSION"), role.name());
     text += &format!("  storage   {}\n", application.storage.description);
-    if let Some(broker) = broker {
-        text += &format!("  broker    {}\n", broker.name);
-        if broker.capabilities.durability == Durability::None {
-            text += "            keeps events in memory only: those not yet handled are lost with the process\n";
+    match broker {
+        None => {}
+        Some(Ok(broker)) => {
+            text += &format!("  broker    {}\n", broker.name);
+            if broker.capabilities.durability == Durability::None {
+                text += "            keeps events in memory only: those not yet handled are lost with the process\n";
+            }
         }
+        Some(Err(away)) => text += &format!("  WARNING   {away}\n            events wait until it answers\n"),
     }
     if let Some(address) = address {
         let (base, loopback) = (format!("http://{}", reachable(address)), address.ip().is_loopback());

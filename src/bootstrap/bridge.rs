@@ -68,10 +68,10 @@ fn place(url: &str) -> (String, Vec<String>, String, String) {
     let (scheme, rest) = url.trim().split_once(':').unwrap_or((url, ""));
     let (protocol, port) = match scheme.to_ascii_lowercase().as_str() {
         "redis" | "rediss" => ("redis", "6379"),
-        "nats" => ("nats", "4222"),
+        "nats" | "tls" => ("nats", "4222"),
         "amqp" => ("amqp", "5672"),
         "amqps" => ("amqp", "5671"),
-        "kafka" => ("kafka", "9092"),
+        "kafka" | "kafkas" => ("kafka", "9092"),
         other => return (other.to_owned(), Vec::new(), String::new(), String::new()),
     };
     let rest = rest.trim_start_matches('/');

@@ -11,7 +11,11 @@ use activelog_interfaces::http::{ComponentHealth, ComponentStatus, HealthSource}
 use async_trait::async_trait;
 use tokio::{sync::watch, time::timeout};
 
-use super::broker_watch::{BrokerWatch, Seen};
+use super::{
+    broker_watch::Seen,
+    messaging::{Connected, Messaging},
+    roles::Role,
+};
 
 /// How long the database may take to answer. Less than `/health` waits for all components, so that one that is silent does not
 /// hide the others.
@@ -20,12 +24,10 @@ const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_millis(1_500);
 /// How the parts of this process are doing; parts it does not run are not there.
 #[derive(Clone)]
 pub(super) struct ProcessHealth {
+    pub(super) role: Role,
     pub(super) queries: Arc<dyn Queries>,
     pub(super) replays: Arc<dyn Replays>,
-    pub(super) broker: Option<Broker>,
-    pub(super) broker_watch: Option<BrokerWatch>,
-    pub(super) relay: Option<watch::Receiver<RelayHealth>>,
-    pub(super) worker: Option<watch::Receiver<ConsumerStatus>>,
+    pub(super) messaging: watch::Receiver<Messaging>,
     pub(super) pressure: Option<PressureGauge>,
 }
 
@@ -47,25 +49,53 @@ impl HealthSource for ProcessHealth {
             let status = ComponentStatus::Degraded(replays.iter().map(begun).collect::<Vec<_>>().join("; "));
             components.push(ComponentHealth::new("replays", status));
         }
-        if let Some(broker) = &self.broker {
-            let seen = self.broker_watch.as_ref().map(BrokerWatch::seen).unwrap_or_default();
-            let (takes, withholds) = (seen.takes_events(), seen.withholds_events());
-            let Seen { facts, silent, .. } = seen;
-            let status = match (broker_status(broker), silent) {
-                (ComponentStatus::Up, Some(reason)) => ComponentStatus::Degraded(reason),
-                (status, _) => status,
+        let messaging = self.messaging.borrow().clone();
+        match messaging {
+            Messaging::None => {}
+            Messaging::Away(reason) => components.extend(away(self.role, reason)),
+            Messaging::Connected(connected) => components.extend(connected.components()),
+        }
+        if let Some(gauge) = &self.pressure {
+            let pressures: Vec<String> = gauge.pressures().iter().map(ToString::to_string).collect();
+            let status = match pressures.is_empty() {
+                true => ComponentStatus::Up,
+                // Reads are answered all the same.
+                false => ComponentStatus::Degraded(format!("writes are refused: {}", pressures.join("; "))),
             };
-            components.push(ComponentHealth::new("broker", status).server(facts));
-            if let Some(worker) = &self.worker {
-                let status = match broker.subscriber.health() {
-                    // What it needs to subscribe may be refused although the broker answers.
-                    BrokerHealth::Up if *worker.borrow() == ConsumerStatus::Starting && takes => {
-                        ComponentStatus::Down("not yet subscribed: the log says why".into())
-                    }
-                    health => subscription_status(health, withholds),
-                };
-                components.push(ComponentHealth::new("subscription", status));
-            }
+            components.push(ComponentHealth::new("backpressure", status));
+        }
+        components
+    }
+}
+
+/// What to say until the broker has been connected for the first time. Requests can be taken meanwhile; a process that takes none is of no use yet.
+fn away(role: Role, reason: String) -> Vec<ComponentHealth> {
+    let status = if role.has_api() { ComponentStatus::Degraded(reason) } else { ComponentStatus::Down(reason) };
+    let parts = [("relay", role.has_relay()), ("worker", role.has_worker())];
+    let waits = || ComponentStatus::Degraded("waits for the broker".into());
+    let parts = parts.into_iter().filter(|(_, runs)| *runs).map(|(name, _)| ComponentHealth::new(name, waits()));
+    std::iter::once(ComponentHealth::new("broker", status)).chain(parts).collect()
+}
+
+impl Connected {
+    fn components(&self) -> Vec<ComponentHealth> {
+        let seen = self.watch.seen();
+        let (takes, withholds) = (seen.takes_events(), seen.withholds_events());
+        let Seen { facts, silent, .. } = seen;
+        let status = match (broker_status(&self.broker), silent) {
+            (ComponentStatus::Up, Some(reason)) => ComponentStatus::Degraded(reason),
+            (status, _) => status,
+        };
+        let mut components = vec![ComponentHealth::new("broker", status).server(facts)];
+        if let Some(worker) = &self.worker {
+            let status = match self.broker.subscriber.health() {
+                // What it needs to subscribe may be refused although the broker answers.
+                BrokerHealth::Up if *worker.borrow() == ConsumerStatus::Starting && takes => {
+                    ComponentStatus::Down("not yet subscribed: the log says why".into())
+                }
+                health => subscription_status(health, withholds),
+            };
+            components.push(ComponentHealth::new("subscription", status));
         }
         if let Some(relay) = &self.relay {
             let status = match &*relay.borrow() {
@@ -84,15 +114,6 @@ impl HealthSource for ProcessHealth {
                 ConsumerStatus::Draining | ConsumerStatus::Stopped => ComponentStatus::Down("stopped".into()),
             };
             components.push(ComponentHealth::new("worker", status));
-        }
-        if let Some(gauge) = &self.pressure {
-            let pressures: Vec<String> = gauge.pressures().iter().map(ToString::to_string).collect();
-            let status = match pressures.is_empty() {
-                true => ComponentStatus::Up,
-                // Reads are answered all the same.
-                false => ComponentStatus::Degraded(format!("writes are refused: {}", pressures.join("; "))),
-            };
-            components.push(ComponentHealth::new("backpressure", status));
         }
         components
     }
@@ -141,10 +162,12 @@ mod tests {
         statistics::{Figures, Period, PeriodStatistics},
         user::UserId,
     };
+    use activelog_infrastructure::broker::memory::MemoryBroker;
     use activelog_interfaces::http::HttpOptions;
     use uuid::Uuid;
 
     use super::*;
+    use crate::bootstrap::broker_watch::BrokerWatch;
 
     /// A database that is away without the connection being refused.
     struct Silent;
@@ -180,17 +203,28 @@ mod tests {
     /// The health of a process that has a database and nothing else.
     fn only(queries: Arc<dyn Queries>, store: &MemoryRepositories) -> ProcessHealth {
         let replays = Arc::new(store.failures());
-        ProcessHealth { queries, replays, broker: None, broker_watch: None, relay: None, worker: None, pressure: None }
+        let messaging = watch::channel(Messaging::None).1;
+        ProcessHealth { role: Role::Api, queries, replays, messaging, pressure: None }
     }
 
     #[tokio::test]
     async fn a_silent_database_does_not_hide_the_other_components() {
-        let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
-        let health = ProcessHealth { relay: Some(relay), ..only(Arc::new(Silent), &MemoryRepositories::new()) };
+        let messaging = watch::channel(Messaging::Away("the broker is away".into())).1;
+        let health = ProcessHealth { messaging, ..only(Arc::new(Silent), &MemoryRepositories::new()) };
         let asked = timeout(HttpOptions::default().health_timeout, health.components()).await;
         let database = ComponentHealth::new("database", ComponentStatus::Down("does not answer".into()));
+        let broker = ComponentHealth::new("broker", ComponentStatus::Degraded("the broker is away".into()));
+        assert_eq!(asked.ok(), Some(vec![database, broker]));
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_waits_is_degraded() {
+        let (_running, relay) = watch::channel(RelayHealth::Waiting("the database is away".into()));
+        let broker = MemoryBroker::default().broker();
+        let watch = BrokerWatch::start(&broker, "group");
+        let connected = Connected { broker, watch, relay: Some(relay), worker: None };
         let relay = ComponentHealth::new("relay", ComponentStatus::Degraded("the database is away".into()));
-        assert_eq!(asked.ok(), Some(vec![database, relay]));
+        assert!(connected.components().contains(&relay));
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use anyhow::Context;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Tells every part of the process when to stop.
@@ -34,6 +36,19 @@ impl Lifecycle {
         let signals = Signals::new()?;
         tokio::spawn(lifecycle.clone().obey(signals, told));
         Ok(lifecycle)
+    }
+
+    /// Waits until all these parts of the process have ended. One that ends without being told to takes the others with it.
+    ///
+    /// # Errors
+    /// The first of theirs.
+    pub(super) async fn finish(&self, mut parts: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = parts.join_next().await {
+            self.stop.cancel();
+            outcome = outcome.and(ended.context("a part of the process panicked").and_then(|part| part));
+        }
+        outcome
     }
 
     async fn obey(self, mut signals: Signals, told: bool) {

@@ -14,6 +14,7 @@ mod health;
 mod housekeeping;
 mod journal_group;
 mod lifecycle;
+mod messaging;
 mod options;
 mod replay;
 mod roles;

@@ -97,6 +97,11 @@ impl<K: Send + Sync + 'static> BrokerFixture for Database<K> {
         self.name
     }
 
+    /// Its database may be a server, on a disk that other tests use too.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
     async fn broker(&self) -> Broker {
         self.broker.broker()
     }

@@ -14,8 +14,10 @@ openssl req -x509 $key -keyout ca.key -out ca.pem -days 2 -subj "/CN=an authorit
 openssl req $key -keyout server.key -out server.csr -subj "/CN=server"
 printf 'subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >server.ext
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile server.ext
+# As Kafka has it.
+cat server.key server.pem >keystore.pem
 # Servers run as others.
-chmod 644 server.key
+chmod 644 server.key keystore.pem
 "#;
 
 /// A folder with certificates.

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use nix::sys::signal::Signal;
 
 use crate::{
+    deleting::delete_all,
     proxy::{Proxy, Share, Trouble},
     support::{Kind, PrivateBroker, private_broker::Placement},
 };
@@ -69,6 +70,12 @@ impl Broker {
         self.server.signal(Signal::SIGSTOP);
         tokio::time::sleep(time).await;
         self.server.signal(Signal::SIGCONT);
+    }
+
+    /// Deletes all that the program keeps on it.
+    pub(crate) async fn delete_all(&self) -> Result<(), String> {
+        let url = self.server.url(NAMESPACE);
+        delete_all(self.kind, &url, NAMESPACE).await.map_err(|error| format!("{}: {error}", self.name()))
     }
 
     /// Whether it runs: one that has ended by itself does not.

@@ -57,6 +57,20 @@ pub(crate) async fn drained(database: &Database, elsewhere: bool, patience: Dura
     Err(format!("not everything is published and handled, and nothing has moved for {patience:?}: {last}"))
 }
 
+/// Waits until all that is published is handled, with a broker that is a server.
+pub(crate) async fn all_published_handled(database: &Database, patience: Duration) -> Result<(), String> {
+    let begin = Instant::now();
+    let mut left = None;
+    while begin.elapsed() < patience {
+        left = unhandled(database).await;
+        if left == Some(0) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(format!("what is published is not handled after {patience:?}; handlers have still to take {left:?}"))
+}
+
 /// How many times a handler has yet to take an event of the journal, with a broker that is a server.
 pub(crate) async fn unhandled(database: &Database) -> Option<i64> {
     let rows: Vec<(i64, i64, i64)> = database.rows(UNDONE_ELSEWHERE).await.ok()?;

@@ -41,6 +41,12 @@ const RECOVERED: &str = "broker back to delivery";
 /// The same when there was much else to be handled before.
 const RECOVERED_BEHIND: &str = "the same with a backlog";
 
+/// Those of them in which no worker had just been killed or was meanwhile: its share waits until it counts as dead, and while a group shares anew all of it may.
+const RECOVERED_ALONE: &str = "of these, no worker hit";
+
+/// How long after a worker's end its group may still be occupied with it: the longest after which a broker counts it as dead, and sharing anew.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// So few calls of handlers are no backlog.
 const FEW: i64 = 80;
 
@@ -68,6 +74,8 @@ pub(crate) struct Stage {
     times_recovery: bool,
     base: String,
     slots: Vec<Slot>,
+    /// When a worker was killed last.
+    worker_killed: StdMutex<Option<Instant>>,
     complaints: Arc<StdMutex<Vec<String>>>,
     watchdog: JoinHandle<()>,
 }
@@ -96,6 +104,7 @@ impl Stage {
             times_recovery: cast.times_recovery,
             base: format!("http://127.0.0.1:{port}"),
             slots,
+            worker_killed: StdMutex::default(),
             complaints,
             watchdog,
         })
@@ -146,7 +155,12 @@ impl Stage {
         let Some(mut program) = seat.take() else { return };
         TALLY.fault(self.name(), component, step.fault);
         match step.fault {
-            Fault::Kill => program.kill().await,
+            Fault::Kill => {
+                program.kill().await;
+                if component == Component::Worker {
+                    *self.worker_killed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
+            }
             Fault::Freeze(time) => {
                 program.signal(Signal::SIGSTOP);
                 after.spawn(async move {
@@ -194,13 +208,24 @@ impl Stage {
     async fn time_recovery(&self, was_behind: bool) {
         let back = Instant::now();
         match evidence::first_after_now(&self.database, RECOVERY).await {
-            Some(took) => TALLY.time(self.name(), if was_behind { RECOVERED_BEHIND } else { RECOVERED }, took),
+            Some(took) if was_behind => TALLY.time(self.name(), RECOVERED_BEHIND, took),
+            Some(took) => {
+                TALLY.time(self.name(), RECOVERED, took);
+                if !self.worker_killed_within(took + SETTLED) {
+                    TALLY.time(self.name(), RECOVERED_ALONE, took);
+                }
+            }
             None if was_behind => TALLY.time(self.name(), RECOVERED_BEHIND, RECOVERY),
             None => self.complain(format!("the broker is back since {:?}, and nothing is delivered", back.elapsed())),
         }
         while back.elapsed() < RECOVERY && evidence::unhandled(&self.database).await.is_none_or(|left| left > FEW) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    fn worker_killed_within(&self, time: Duration) -> bool {
+        let killed = *self.worker_killed.lock().unwrap_or_else(PoisonError::into_inner);
+        killed.is_some_and(|at| at.elapsed() < time)
     }
 
     /// Asks it to stop, which it has to do in order and in time.

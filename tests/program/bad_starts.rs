@@ -192,18 +192,8 @@ async fn the_broker_does_not_fit() {
         assert!(!error.contains("hush"), "{error}");
     }
     refused(&setting, serve(&setting, &["--broker-url", "memory"]), 2, &["broker.url", "database:"]).await;
-    // Whether it is there, and what it offers, is known once it is connected to.
+    // What it offers is known once it is connected to.
     assert!(setting.run(&["migrate"]).await.status.success());
-    let away: &[(&str, &[&str])] = &[
-        #[cfg(feature = "nats")]
-        ("nats://anna:hush@localhost:1", &["nats://localhost:1 cannot be reached", "refused"]),
-        #[cfg(feature = "redis")]
-        ("redis://anna:hush@localhost:1", &["redis://localhost:1 cannot be reached", "refused"]),
-    ];
-    for (url, hints) in away {
-        let error = refused(&setting, serve(&setting, &["--broker-url", url]), 1, hints).await;
-        assert!(!error.contains("hush"), "{error}");
-    }
     let mut command = serve(&setting, &["--broker-url", "memory:"]);
     command.env("ACTIVELOG__BROKER__REQUIRE_DURABILITY", "power-loss");
     refused(&setting, command, 1, &["broker memory", "`database:`", "require less durability"]).await;

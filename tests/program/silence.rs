@@ -21,13 +21,13 @@ async fn let_read(port: u16, rule: &str) {
     let () = user.query_async(&mut connection).await.expect("a rule");
 }
 
-async fn becomes(client: &Client, status: StatusCode) {
+pub(crate) async fn becomes(client: &Client, status: StatusCode) {
     let answers = async || (client.status("/health/ready").await == status).then_some(());
     eventually(&format!("/health/ready answers {status}"), PATIENCE, answers).await;
 }
 
 /// What `/health` says, whatever its status.
-async fn health(client: &Client) -> Value {
+pub(crate) async fn health(client: &Client) -> Value {
     let answer = client.request(Method::GET, "/health").send().await.expect("an answer");
     answer.json().await.expect("JSON")
 }

@@ -96,7 +96,7 @@ impl Kind {
             Self::Redis => "appendfsync everysec\nmaxmemory 64mb\nmaxmemory-policy allkeys-lru\n",
             Self::Nats => "jetstream: disabled\n",
             Self::RabbitMq => "disk_free_limit.absolute = 900000GB\n",
-            Self::Kafka => "",
+            Self::Kafka => "log.flush.interval.messages=1000\n",
         }
     }
 

@@ -187,7 +187,8 @@ async fn a_broker_that_is_away_is_asked_seldom_and_loses_nothing() {
     running.relay(1, target);
     tokio::time::sleep(Duration::from_secs(60)).await;
     let attempts = running.publisher.lock().attempts;
-    assert!(attempts < 16 * 10 * 20, "{attempts} attempts: the backlog is not walked through in vain");
+    // The first event of each of 200 keys, at most every second; a few more at first.
+    assert!(attempts < 200 * 70, "{attempts} attempts: the backlog is not walked through in vain");
     assert_eq!(running.storage.depth().await.expect("a depth").events, 600);
     running.publisher.lock().away = false;
     running.until_left(0).await;

@@ -81,6 +81,10 @@ async fn never_repeats_a_secret() {
         "amqp://user:hunter2@host",
         "nope://user:hunter2@host",
         "database://user:hunter2@host/x",
+        "kafka://u:?hunter2@host",
+        "nats://tok?hunter2@host",
+        "redis://u:12?hunter2@host",
+        "amqp://u:12?hunter2@host",
     ] {
         let refusal = refusal(url).await;
         assert!(!refusal.contains("hunter2") && !refusal.contains("ter2"), "{refusal}");

@@ -1,14 +1,20 @@
 //! Brokers that are servers, and what carries events there and back, are hit while clients write.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{DRAIN, Setting};
 use crate::{
     broker::Broker,
     cast::Cast,
     client::Habits,
+    evidence,
     options::Mode,
     schedule::{Component, Draw, Pace, Schedule},
     stage::Stage,
     support::Kind,
+    tally::TALLY,
 };
 
 /// Two relays, and workers that share the load.
@@ -76,6 +82,38 @@ pub(super) async fn kills_in_a_row(setting: Setting) -> Result<(), String> {
         kills(Component::Relay, times / 5, 4 * cycle.start..4 * cycle.end),
     ];
     ordeal(setting, cast, &schedules, &Habits { clients: 4, pause: 200..700, ..Habits::default() }).await
+}
+
+/// The longest that a group may take to notice that its streams were deleted, and some more.
+const NOTICED: Duration = Duration::from_secs(5);
+
+/// All that is kept on the broker is deleted, while workers read and clients write: once every event on it has been handled, for what is deleted before is gone.
+pub(super) async fn all_is_deleted(setting: Setting) -> Result<(), String> {
+    let broker = Broker::start(setting.kind()?).await?;
+    let (folder, database) = setting.database()?;
+    let mut stage = Stage::set(folder, database, &Cast::of(APART).on(broker.clone())).await?;
+    let clients = stage.clients(setting.seed, &Habits { pause: 150..500, ..Habits::default() });
+    if evidence::first_after_now(&stage.database, DRAIN).await.is_none() {
+        return Err(stage.failure("nothing is handled"));
+    }
+    for _ in 0..setting.times(1) {
+        stage.take_down(Component::Relay).await;
+        if let Err(why) = evidence::all_published_handled(&stage.database, DRAIN).await {
+            return Err(stage.failure(&why));
+        }
+        broker.delete_all().await?;
+        // With these, what is published before members have noticed may be hidden behind what they had read: `docs/guarantees.md`, "What is not promised".
+        if matches!(setting.kind()?, Kind::Redis | Kind::Kafka) {
+            tokio::time::sleep(NOTICED).await;
+        }
+        let deleted = Instant::now();
+        stage.bring_up(Component::Relay).await;
+        if evidence::first_after_now(&stage.database, DRAIN).await.is_none() {
+            return Err(stage.failure("nothing is handled since all was deleted on the broker"));
+        }
+        TALLY.time(stage.name(), "published anew to delivery", deleted.elapsed());
+    }
+    stage.conclude(clients, DRAIN).await.map(drop)
 }
 
 /// Workers come and go, in order and not, so that their group has to be shared anew again and again.

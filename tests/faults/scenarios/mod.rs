@@ -93,6 +93,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 /// Those on PostgreSQL and each of the brokers that are servers.
 pub(crate) const ON_BROKERS: &[OnBroker] = &[
     on("everything_happens", &Kind::ALL, |setting| Box::pin(brokers::everything_happens(setting))),
+    on("all_is_deleted", &Kind::ALL, |setting| Box::pin(brokers::all_is_deleted(setting))),
     on("workers_come_and_go", &[Kind::Kafka], |setting| Box::pin(brokers::workers_come_and_go(setting))),
     on("a_slow_consumer_stays_small", &[Kind::Nats], |setting| Box::pin(volume::slow_consumer(setting))),
     on("the_brokers_disk_is_full", &[Kind::Redis], |setting| Box::pin(broker_disk::full(setting))),

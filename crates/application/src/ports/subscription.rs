@@ -75,7 +75,7 @@ impl fmt::Display for EventPattern {
 /// Where a consumer group starts that the broker does not know yet. A known group goes on where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartFrom {
-    /// At the oldest event the broker still has.
+    /// At the oldest event the broker still has. One without [`replay`](super::BrokerCapabilities::replay) has none for a new group: it begins with the next.
     #[default]
     Earliest,
     /// With the first event published after the subscription.

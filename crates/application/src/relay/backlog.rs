@@ -11,6 +11,9 @@ use crate::ports::OutboxEntry;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The longest pause while the broker is away, which costs it nothing: once it is back events are to flow within five seconds.
+const LONGEST_AWAY: Duration = Duration::from_secs(2);
+
 /// What of a partition waits for another attempt: per key whose event the broker refuses, and the whole partition while the broker is
 /// away. Lives in memory: a new owner tries at once, which is right.
 #[derive(Debug, Default)]
@@ -26,10 +29,10 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// After one more failure: a pause that doubles, with jitter, and lasts at least `at_least`.
-    fn after(before: Option<Self>, at_least: Option<Duration>, now: Instant) -> Self {
+    /// After one more failure: a pause that doubles up to `longest`, with jitter, and lasts at least `at_least`.
+    fn after(before: Option<Self>, longest: Duration, at_least: Option<Duration>, now: Instant) -> Self {
         let failures = before.map_or(0, |attempt| attempt.failures).saturating_add(1);
-        let doubled = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_PAUSE);
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(16)).min(longest);
         let jittered = doubled.mul_f64(0.5 + fastrand::f64() / 2.0);
         Self { failures, again_at: now + jittered.max(at_least.unwrap_or_default()) }
     }
@@ -48,7 +51,7 @@ impl Failing {
 
     /// The broker is away: pauses the partition. Answers how often in a row it was.
     pub(super) fn away(&mut self, at_least: Option<Duration>, now: Instant) -> u32 {
-        let attempt = Attempt::after(self.partition, at_least, now);
+        let attempt = Attempt::after(self.partition, LONGEST_AWAY, at_least, now);
         self.partition = Some(attempt);
         attempt.failures
     }
@@ -60,7 +63,7 @@ impl Failing {
 
     /// The key's event failed: pauses it, at least for `at_least`. Answers how often it has failed.
     pub(super) fn failed(&mut self, key: &str, at_least: Option<Duration>, now: Instant) -> u32 {
-        let attempt = Attempt::after(self.keys.get(key).copied(), at_least, now);
+        let attempt = Attempt::after(self.keys.get(key).copied(), LONGEST_PAUSE, at_least, now);
         self.keys.insert(key.to_owned(), attempt);
         attempt.failures
     }
@@ -153,6 +156,18 @@ mod tests {
         assert_eq!(failing.next_attempt(), Some(later));
         assert_eq!(ids(&waves(page(), &failing, later)), [vec![1, 2], vec![3]]);
         failing.succeeded("a");
+        assert_eq!(failing.next_attempt(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_long_the_broker_was_away_it_is_tried_soon() {
+        let (mut failing, now) = (Failing::default(), Instant::now());
+        for failures in 1..100 {
+            assert_eq!(failing.away(None, now), failures);
+        }
+        assert!(failing.next_attempt().is_some_and(|at| at <= now + LONGEST_AWAY));
+        assert!(failing.away(Some(Duration::from_secs(60)), now) == 100 && failing.is_away(now + LONGEST_AWAY));
+        failing.back();
         assert_eq!(failing.next_attempt(), None);
     }
 

@@ -4,7 +4,7 @@ use activelog_application::ports::{Broker, Durability};
 #[derive(Debug, thiserror::Error)]
 #[error(
     "broker {broker} keeps an acknowledged event through {}, but the configuration requires {}: {}",
-    .offered.survived(), .required.survived(), cure(*.required)
+    .offered.survived(), .required.survived(), cure(.broker, *.required)
 )]
 pub struct DurabilityError {
     /// The adapter's name.
@@ -15,10 +15,21 @@ pub struct DurabilityError {
     pub required: Durability,
 }
 
-fn cure(required: Durability) -> String {
+fn cure(broker: &str, required: Durability) -> String {
+    let setting = match broker {
+        "redis" if required == Durability::PowerLoss => {
+            "set `appendfsync always` on the server, and let this user read it by `CONFIG GET`; or "
+        }
+        "redis" => "set `appendonly yes` on the server; or ",
+        "nats" if required == Durability::PowerLoss => {
+            "set `sync_interval: always` on the server and say so by `durability=power-loss` in the URL, as it tells nobody; or "
+        }
+        "kafka" => "set `flush.messages=1` on the topic, and let this user read it by DescribeConfigs; or ",
+        _ => "",
+    };
+    let survived = required.survived();
     format!(
-        "choose a broker that survives {}, for example the URL `database:`, or require less durability",
-        required.survived()
+        "{setting}choose a broker that survives {survived}, for example the URL `database:`, or require less durability"
     )
 }
 

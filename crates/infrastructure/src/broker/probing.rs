@@ -20,6 +20,30 @@ pub(super) async fn bounded<T>(asking: impl Future<Output = Result<T, AnyError>>
     }
 }
 
+/// Whether connecting has failed because nobody answers: the same may work later.
+#[cfg(any(feature = "nats", feature = "rabbitmq"))]
+pub(super) fn nobody_answers(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,
+        NotConnected, TimedOut, UnexpectedEof,
+    };
+    let mut causes = std::iter::successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
+    causes.find_map(|error| error.downcast_ref::<std::io::Error>()).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            BrokenPipe
+                | ConnectionAborted
+                | ConnectionRefused
+                | ConnectionReset
+                | HostUnreachable
+                | NetworkUnreachable
+                | NotConnected
+                | TimedOut
+                | UnexpectedEof
+        )
+    })
+}
+
 /// What is wrong with a version that is older than the least that works.
 #[cfg(any(test, feature = "redis", feature = "nats", feature = "rabbitmq"))]
 pub(super) fn too_old(server: &str, version: &str, least: (u32, u32)) -> Option<Finding> {

@@ -95,7 +95,15 @@ pub enum ConnectError {
         /// What is missing, and how to give it.
         what: &'static str,
     },
-    /// The broker cannot be reached at the moment.
+    /// Nobody answers there at the moment: the same may work later.
+    #[error("broker {url} cannot be reached: {source}")]
+    Away {
+        /// The URL, without secrets.
+        url: String,
+        /// What the driver said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The broker cannot be connected: it refuses, is not trusted, or lacks what is needed.
     #[error("broker {url} cannot be reached: {source}")]
     Unavailable {
         /// The URL, without secrets.
@@ -103,6 +111,15 @@ pub enum ConnectError {
         /// What the driver said.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl ConnectError {
+    /// Connecting has failed; `away` when it is because nobody answers.
+    #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
+    pub(super) fn failed(url: &BrokerUrl, away: bool, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let (url, source) = (url.to_string(), source.into());
+        if away { Self::Away { url, source } } else { Self::Unavailable { url, source } }
+    }
 }
 
 fn hint(nearest: Option<&str>) -> String {
@@ -119,17 +136,17 @@ const BUILT_IN: &[(&[&str], &str, Option<&'static dyn BrokerFactory>)] = &[
     #[cfg(not(feature = "rabbitmq"))]
     (&["amqp", "amqps"], "rabbitmq", None),
     #[cfg(feature = "kafka")]
-    (&["kafka"], "kafka", Some(&super::kafka::KafkaFactory)),
+    (&["kafka", "kafkas"], "kafka", Some(&super::kafka::KafkaFactory)),
     #[cfg(not(feature = "kafka"))]
-    (&["kafka"], "kafka", None),
+    (&["kafka", "kafkas"], "kafka", None),
     #[cfg(feature = "redis")]
     (&["redis", "rediss"], "redis", Some(&super::redis::RedisFactory)),
     #[cfg(not(feature = "redis"))]
     (&["redis", "rediss"], "redis", None),
     #[cfg(feature = "nats")]
-    (&["nats"], "nats", Some(&super::nats::NatsFactory)),
+    (&["nats", "tls"], "nats", Some(&super::nats::NatsFactory)),
     #[cfg(not(feature = "nats"))]
-    (&["nats"], "nats", None),
+    (&["nats", "tls"], "nats", None),
 ];
 
 /// Chooses a broker adapter by the scheme of a URL.
@@ -191,6 +208,11 @@ impl BrokerRegistry {
 
     fn find(&self, url: &str) -> Result<(BrokerUrl, &dyn BrokerFactory), ConnectError> {
         let url = BrokerUrl::parse(url).ok_or_else(|| ConnectError::NoScheme { known: self.known() })?;
+        if url.tells_a_secret() {
+            let reason =
+                "there is an @ among the options: in user and password a ? is written %3F, and an @ %40".to_owned();
+            return Err(ConnectError::InvalidUrl { url: url.to_string(), reason });
+        }
         match self.schemes.get(&url.scheme) {
             Some(Registered::BuiltIn(factory)) => Ok((url, *factory)),
             Some(Registered::Added(factory)) => Ok((url, factory.as_ref())),
@@ -221,11 +243,17 @@ impl BrokerRegistry {
 
 impl BrokerUrl {
     /// Cuts a URL at its scheme. `None` without one.
-    fn parse(url: &str) -> Option<Self> {
+    pub(super) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.trim().split_once(':')?;
         let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         named.then(|| Self { scheme: scheme.to_ascii_lowercase(), rest: rest.to_owned() })
+    }
+
+    /// Whether a part of user or password seems to be among the options, which are shown when they are wrong.
+    fn tells_a_secret(&self) -> bool {
+        let options = self.rest.strip_prefix("//").and_then(|rest| rest.split_once('?'));
+        options.is_some_and(|(_, options)| options.contains('@'))
     }
 
     /// The scheme, in lower case.

@@ -23,7 +23,7 @@ impl KafkaBroker {
     ) -> Result<Self, KafkaError> {
         let settings = Settings::new(servers, options);
         let monitor = Monitor::start(&settings).await?;
-        let facts = topic::facts(&settings).await;
+        let facts = topic::facts(&settings).await?;
         let settings = settings.max_payload(facts.max_payload);
         let sender = KafkaSender::new(settings.clone(), monitor.clone())?;
         let probe = KafkaProbe::new(settings.clone())?;

@@ -24,14 +24,14 @@ use super::{
 use crate::broker::partitioned::Progress;
 
 /// For how long after a confirmed membership no other member can have its partitions, with a margin.
-pub(super) const LEASE: Duration = SESSION.saturating_sub(Duration::from_secs(1));
+const LEASE: Duration = SESSION.saturating_sub(Duration::from_secs(1));
 
 /// How often membership is confirmed when there is nothing to write: what is written again is refused to those who are no members any more.
 const RENEWAL: Duration = Duration::from_millis(1_500);
 
-/// The shortest time between two commits: each is a write of the coordinator, which costs it as much as many events do. What was acknowledged since the last
-/// comes again if the process is killed.
-const INTERVAL: Duration = Duration::from_millis(200);
+/// The shortest time between two commits: each is a write of the coordinator for every partition that has moved, and events wait behind it. What was acknowledged
+/// since the last comes again if the process is killed.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The same while somebody waits for the positions: partitions go to another member, or the stream closes.
 const INTERVAL_LEAVING: Duration = Duration::from_millis(20);
@@ -90,7 +90,7 @@ impl Session<'_> {
         }
         let mut progress = self.assignment.progress();
         if progress.is_empty() {
-            if self.confirmed.elapsed() < RENEWAL {
+            if now < self.renew_at {
                 return;
             }
             progress = self.assignment.standing();
@@ -136,6 +136,7 @@ impl Session<'_> {
                 self.refused = None;
                 self.assignment.persisted(&flight.progress);
                 self.confirmed = flight.sent;
+                self.renew_at = flight.sent + RENEWAL;
                 self.assignment.lease_until(flight.sent + LEASE);
                 self.commit_at = flight.sent + self.interval();
                 self.committing.worked();

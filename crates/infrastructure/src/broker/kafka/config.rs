@@ -56,12 +56,21 @@ impl Settings {
             .set("allow.auto.create.topics", "false")
             .set("log.connection.close", "false")
             .set_log_level(RDKafkaLogLevel::Warning);
-        if let Some((user, password)) = &self.servers.credentials {
-            config
-                .set("security.protocol", "sasl_plaintext")
-                .set("sasl.mechanism", "PLAIN")
-                .set("sasl.username", user)
-                .set("sasl.password", password);
+        let KafkaServers { tls, credentials, mechanism, .. } = &self.servers;
+        config.set(
+            "security.protocol",
+            match (credentials, tls) {
+                (None, false) => "plaintext",
+                (None, true) => "ssl",
+                (Some(_), false) => "sasl_plaintext",
+                (Some(_), true) => "sasl_ssl",
+            },
+        );
+        if let Some((user, password)) = credentials {
+            config.set("sasl.mechanism", mechanism.name()).set("sasl.username", user).set("sasl.password", password);
+        }
+        if let Some(trusted) = trusted_authorities().filter(|_| *tls) {
+            config.set("ssl.ca.location", trusted);
         }
         config
     }
@@ -94,6 +103,13 @@ impl Settings {
         config
     }
 
+    /// For a client that looks whether there is anything to read, and is told where there is nothing more.
+    pub(super) fn scout(&self, group: &str) -> ClientConfig {
+        let mut config = self.group_view(group);
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "100");
+        config
+    }
+
     /// For a member of a group.
     pub(super) fn member(&self, group: &str) -> ClientConfig {
         let mut config = self.client(group);
@@ -118,4 +134,13 @@ impl Settings {
             .set("queued.max.messages.kbytes", "8192");
         config
     }
+}
+
+/// The file of authorities that counts instead of the system's, as it does with the other brokers: OpenSSL by itself would take both.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is read as OpenSSL and rustls read it themselves; it is no setting of this program"
+)]
+fn trusted_authorities() -> Option<String> {
+    std::env::var("SSL_CERT_FILE").ok()
 }

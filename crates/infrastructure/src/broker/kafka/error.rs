@@ -36,6 +36,26 @@ pub(super) fn is_refusal(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(Code::Authentication | Code::SaslAuthenticationFailed))
 }
 
+/// Whether no broker can be reached.
+pub(super) fn is_away(error: &KafkaError) -> bool {
+    let code = match error {
+        // The driver's own function leaves it out.
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    };
+    matches!(code, Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::Resolve))
+}
+
+/// Whether there is no TLS with the brokers.
+pub(super) fn is_distrust(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::SSL))
+}
+
+/// Whether this user may not see what was asked for.
+pub(super) fn is_hidden(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::AdminOp(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed))
+}
+
 /// Whether a topic is not there.
 pub(super) fn is_missing(code: Code) -> bool {
     matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)

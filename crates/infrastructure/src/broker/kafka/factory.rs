@@ -3,10 +3,19 @@ use std::sync::Arc;
 use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{KafkaBroker, KafkaOptions, config::Settings, error::is_refusal, probe::KafkaProbe};
+use super::{
+    KafkaBroker, KafkaOptions,
+    config::Settings,
+    error::{is_away, is_distrust, is_refusal},
+    probe::KafkaProbe,
+};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
-/// Answers to `kafka:`.
+/// What it may be when there is no TLS: the driver tells only that.
+const NO_TLS: &str = "the server speaks no TLS on this port, or its certificate is for another name, too old, or from an authority that is not trusted here (SSL_CERT_FILE \
+                      names the authority's certificate)";
+
+/// Answers to `kafka:` and `kafkas:`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KafkaFactory;
 
@@ -20,9 +29,14 @@ impl BrokerFactory for KafkaFactory {
         let (servers, options) = KafkaOptions::read(url)?;
         let connected = KafkaBroker::connect(servers, options, resources.ids.clone()).await;
         let connected = connected.map_err(|error| {
-            let source =
-                if is_refusal(&error) { format!("{error}: user or password are wrong").into() } else { error.into() };
-            ConnectError::Unavailable { url: url.to_string(), source }
+            let away = is_away(&error);
+            let reason = match () {
+                () if is_refusal(&error) => format!("{error}: user or password are wrong"),
+                () if is_distrust(&error) => format!("{error}: {NO_TLS}"),
+                () if away => format!("no broker answers there ({error})"),
+                () => error.to_string(),
+            };
+            ConnectError::failed(url, away, reason)
         })?;
         Ok(connected.broker())
     }
@@ -31,8 +45,7 @@ impl BrokerFactory for KafkaFactory {
     async fn probe(&self, url: &BrokerUrl, _resources: &BrokerResources) -> Result<Arc<dyn BrokerProbe>, ConnectError> {
         let (servers, options) = KafkaOptions::read(url)?;
         let probe = KafkaProbe::new(Settings::new(servers, options));
-        let probe =
-            probe.map_err(|error| ConnectError::Unavailable { url: url.to_string(), source: Box::new(error) })?;
+        let probe = probe.map_err(|error| ConnectError::failed(url, false, error))?;
         Ok(Arc::new(probe))
     }
 }

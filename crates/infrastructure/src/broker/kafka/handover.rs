@@ -5,7 +5,6 @@ use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::KafkaResult
 use tokio::time::Instant;
 
 use super::{
-    commits::LEASE,
     error::storage_error,
     member_context::{accept, give_up},
     monitor::offsets,
@@ -46,8 +45,10 @@ impl Session<'_> {
             self.resume();
         }
         self.assignment.own(&owned);
+        // The group may have been quicker to forget this member than it was to come here: it is asked before anything goes out.
         self.confirmed = now;
-        self.assignment.lease_until(now + LEASE);
+        self.renew_at = now;
+        self.commit_at = self.commit_at.min(now);
         self.waiting = None;
         self.waiting_outage.worked();
         self.reading.worked();

@@ -1,4 +1,4 @@
-//! Apache Kafka (`kafka://`), through librdkafka: Kafka 2.5 and newer.
+//! Apache Kafka (`kafka://`, over TLS `kafkas://`), through librdkafka: Kafka 2.5 and newer.
 //!
 //! Events are the messages of one topic, `<namespace>.events`, in CloudEvents' binary mode: the attributes are headers with the prefix `ce_`, the media type of the data is
 //! the header `content-type`, and the key is the partition key, spread over the partitions as Java clients do (`murmur2_random`). The topic is made when it is missing, and made
@@ -23,8 +23,9 @@
 //!
 //! # The URL
 //!
-//! `kafka://[user:password@]host[:port][,host…][?namespace=activelog&partitions=16&replication=1&max_age=30d&max_payload=1048576]`. User and password are for SASL PLAIN. The
-//! driver is built without TLS: where the network needs it, let a proxy on the same machine speak it. `partitions`, `replication`, `max_age` (or `forever`) and `max_payload`
+//! `kafka://[user:password@]host[:port][,host…][?namespace=activelog&partitions=16&replication=1&max_age=7d&max_payload=1048576]`. User and password are for
+//! SASL PLAIN, or with `sasl=scram-sha-256` or `sasl=scram-sha-512` for SCRAM. `kafkas://` speaks TLS and trusts the authorities that OpenSSL trusts, or those of `SSL_CERT_FILE`
+//! instead. TLS and SCRAM need the feature `kafka-tls`, which links the system's OpenSSL. `partitions`, `replication`, `max_age` (or `forever`) and `max_payload`
 //! say how the topic is made; of one that is there, `max.message.bytes` bounds the payload. Clients show as `activelog-publisher`, `activelog-monitor` and
 //! `activelog-<group>` in the broker's tools.
 //!
@@ -59,4 +60,4 @@ mod watch;
 
 pub use broker::KafkaBroker;
 pub use factory::KafkaFactory;
-pub use options::{KafkaOptions, KafkaServers};
+pub use options::{KafkaOptions, KafkaServers, SaslMechanism};

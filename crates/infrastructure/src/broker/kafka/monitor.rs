@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     config::Settings,
     context::LogContext,
-    error::{is_missing, is_refusal, is_settling},
+    error::{is_distrust, is_missing, is_refusal, is_settling},
     off_thread::OffThread,
     topic,
 };
@@ -142,7 +142,8 @@ impl Core {
     fn look_now(&self) -> KafkaResult<Option<Offsets>> {
         while self.client.poll(Duration::ZERO).is_some() {}
         let name = self.settings.topic();
-        let metadata = self.client.fetch_metadata(Some(&name), TIMEOUT).map_err(|error| self.explain(error))?;
+        let metadata =
+            self.client.fetch_metadata(Some(&name), TIMEOUT).map_err(|error| explain(&self.client, error))?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(None) };
         if let Some(error) = topic.error() {
             let code = RDKafkaErrorCode::from(error);
@@ -156,14 +157,6 @@ impl Core {
             Err(KafkaError::OffsetFetch(code)) if is_missing(code) => Ok(None),
             ends => ends.map(Some),
         }
-    }
-
-    /// Of a connection that was refused for its user the driver says so beside, and to who asks only that there is none.
-    fn explain(&self, error: KafkaError) -> KafkaError {
-        const EVENTS: usize = 32;
-        let mut told = std::iter::repeat_with(|| self.client.poll(Duration::ZERO)).take(EVENTS).flatten();
-        let refused = told.any(|told| told.is_err_and(|error| is_refusal(&error)));
-        if refused { KafkaError::Global(RDKafkaErrorCode::Authentication) } else { error }
     }
 
     fn note(&self, outcome: KafkaResult<bool>) {
@@ -186,6 +179,13 @@ impl Core {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of a connection that came to nothing for its user or its certificate the driver says so beside, and to who asks only that there is none.
+pub(super) fn explain(client: &BaseConsumer<LogContext>, error: KafkaError) -> KafkaError {
+    const EVENTS: usize = 32;
+    let mut told = std::iter::repeat_with(|| client.poll(Duration::ZERO)).take(EVENTS).flatten();
+    told.find_map(|told| told.err().filter(|told| is_refusal(told) || is_distrust(told))).unwrap_or(error)
 }
 
 /// The offset of partitions at their beginning or end, in one request to each broker. Blocks.

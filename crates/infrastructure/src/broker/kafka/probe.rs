@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::{
     config::Settings,
     context::LogContext,
-    error::is_missing,
+    error::{is_hidden, is_missing},
+    monitor::explain,
     off_thread::OffThread,
     settings::{Layout, hidden, of_layout, of_missing_topic, of_topic},
     topic::{self, Admin},
@@ -71,11 +72,9 @@ impl KafkaProbe {
         let name = self.settings.topic();
         let described = match topic::describe(&self.admin, &self.settings).await {
             Ok(described) => described,
-            Err(KafkaError::AdminOp(
-                code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed),
-            )) => {
+            Err(error) if is_hidden(&error) => {
                 let mut findings = of_layout(&name, layout, None);
-                findings.push(hidden(&name, &code.to_string()));
+                findings.push(hidden(&name, &error.to_string()));
                 return Ok(findings);
             }
             Err(error) => return Err(error.into()),
@@ -96,7 +95,7 @@ impl KafkaProbe {
 /// Asks the brokers where the topic is. Blocks.
 fn look(client: &BaseConsumer<LogContext>, name: &str) -> KafkaResult<Layout> {
     while client.poll(Duration::ZERO).is_some() {}
-    let metadata = client.fetch_metadata(Some(name), TIMEOUT)?;
+    let metadata = client.fetch_metadata(Some(name), TIMEOUT).map_err(|error| explain(client, error))?;
     let brokers = metadata.brokers().len();
     let nothing = Layout { brokers, replicas: 0, in_sync: 0 };
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(nothing) };

@@ -49,6 +49,8 @@ pub(super) struct Session<'a> {
     pub(super) refused: Option<KafkaError>,
     /// When the group has last confirmed that this is a member.
     pub(super) confirmed: Instant,
+    /// When it is to confirm that again, with or without positions to write.
+    pub(super) renew_at: Instant,
     /// Since when it waits to be admitted to the group.
     pub(super) waiting: Option<Instant>,
     /// The offset after the last that has come of each partition.
@@ -84,6 +86,7 @@ impl<'a> Session<'a> {
             commit_at: now,
             refused: None,
             confirmed: now,
+            renew_at: now,
             waiting: Some(now),
             next: HashMap::new(),
             full_since: None,

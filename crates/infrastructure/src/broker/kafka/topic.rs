@@ -11,7 +11,7 @@ use rdkafka::{
 use super::{
     config::{ENVELOPE, Settings},
     context::LogContext,
-    error::is_missing,
+    error::{is_hidden, is_missing},
     off_thread::OffThread,
 };
 
@@ -76,14 +76,14 @@ pub(super) async fn delete_group(settings: &Settings, group: &str) -> KafkaResul
 }
 
 /// What the topic promises, as it is configured; what this user may not see is taken to be as it is when we make it.
-pub(super) async fn facts(settings: &Settings) -> TopicFacts {
-    let described = async { describe(&admin(settings)?, settings).await };
-    match described.await {
-        Ok(Some(config)) => TopicFacts { durability: durability(&config), max_payload: max_payload(settings, &config) },
-        // The probe tells why.
-        Ok(None) | Err(_) => {
-            TopicFacts { durability: Durability::ProcessCrash, max_payload: settings.options.max_payload }
+pub(super) async fn facts(settings: &Settings) -> KafkaResult<TopicFacts> {
+    match describe(&admin(settings)?, settings).await {
+        Ok(Some(config)) => {
+            Ok(TopicFacts { durability: durability(&config), max_payload: max_payload(settings, &config) })
         }
+        Err(error) if !is_hidden(&error) => Err(error),
+        // The probe tells why.
+        _ => Ok(TopicFacts { durability: Durability::ProcessCrash, max_payload: settings.options.max_payload }),
     }
 }
 

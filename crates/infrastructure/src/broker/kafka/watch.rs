@@ -1,12 +1,21 @@
 use std::{collections::HashMap, time::Duration};
 
 use activelog_application::ports::{Partition, StorageError, StorageErrorKind};
-use rdkafka::{Offset, consumer::Consumer};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult},
+};
+use tokio::time::Instant;
 
 use super::{
-    monitor::Offsets,
+    context::LogContext,
+    monitor::{Offsets, offsets},
+    off_thread::OffThread,
     session::{Session, partition},
 };
+use crate::broker::partitioned::LogEntry;
 
 /// How long waiting for the group is no matter to speak of: members may have partitions to drain first.
 const ADMISSION: Duration = Duration::from_secs(14);
@@ -18,7 +27,10 @@ const ADMISSION_MAX: Duration = Duration::from_secs(45);
 const CONFIRMATION: Duration = Duration::from_secs(15);
 
 /// How many looks in a row may find events that do not come, at first.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 2;
+
+/// How long it may take to look whether there is anything to read. A membership is confirmed for longer.
+const SCOUT: Duration = Duration::from_secs(2);
 
 /// How long the driver may take to begin at another offset.
 const SEEK: Duration = Duration::from_secs(2);
@@ -78,14 +90,20 @@ impl Session<'_> {
             let Some(end) = ends.get(&i32::from(id.0)).and_then(|end| u64::try_from(*end).ok()) else { continue };
             if let Some((read_before, end_before)) = before.get(&id.0) {
                 // Read before this look began: a log that ends there now has been deleted meanwhile.
-                if end < *read_before && read_before == read_to {
+                if end < *read_before && read_before == read_to && self.is_shorter(i32::from(id.0), *read_to) {
                     self.begin_anew(i32::from(id.0));
                     continue;
                 }
                 if read_before != read_to {
                     self.watch.stuck = 0;
                 }
-                silent |= read_before == read_to && read_to < end_before && self.full_since.is_none() && !self.paused;
+                let waits = read_before == read_to && read_to < end_before && self.full_since.is_none() && !self.paused;
+                if waits && !silent && self.nothing_between(i32::from(id.0), *read_to, *end_before) {
+                    self.pass_over(*id, *end_before);
+                    self.watch.before.insert(id.0, (*end_before, end));
+                    continue;
+                }
+                silent |= waits;
             }
             self.watch.before.insert(id.0, (*read_to, end));
         }
@@ -99,6 +117,44 @@ impl Session<'_> {
             self.watch.stuck += 1;
             self.useless.get_or_insert_with(|| "events are there and do not come".to_owned());
         }
+    }
+
+    /// Whether no message is between two offsets: what ends a transaction of another program's producer takes offsets, and the driver does not tell of it.
+    fn nothing_between(&self, id: i32, from: u64, to: u64) -> bool {
+        let nothing = || -> KafkaResult<bool> {
+            let config = self.member.settings.scout(&self.member.group);
+            let scout = OffThread::new(BaseConsumer::from_config_and_context(&config, LogContext)?);
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&self.topic, id, Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX)))?;
+            scout.assign(&list)?;
+            let deadline = Instant::now() + SCOUT;
+            while Instant::now() < deadline {
+                match scout.poll(Duration::from_millis(50)) {
+                    Some(Ok(message)) => return Ok(u64::try_from(message.offset()).is_ok_and(|offset| offset >= to)),
+                    Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),
+                    Some(Err(_)) | None => {}
+                }
+            }
+            Ok(false)
+        };
+        nothing().unwrap_or_else(|error| {
+            tracing::debug!(%error, partition = id, "cannot look whether there is anything to read");
+            false
+        })
+    }
+
+    /// Goes on behind offsets at which there is no message.
+    fn pass_over(&mut self, id: Partition, to: u64) {
+        if let (Some(next), Ok(to)) = (self.next.get_mut(&i32::from(id.0)), i64::try_from(to)) {
+            *next = to.max(*next);
+        }
+        self.assignment.accept([(id, vec![LogEntry { position: to, event: None }])]);
+    }
+
+    /// Whether the log ends before `position` now: a look may be older than what was read meanwhile.
+    fn is_shorter(&self, id: i32, position: u64) -> bool {
+        let ends = offsets(&self.consumer, &self.topic, &[id], Offset::End);
+        ends.is_ok_and(|ends| ends.get(&id).is_some_and(|end| u64::try_from(*end).unwrap_or(0) < position))
     }
 
     /// The driver begins at the first offset by itself only while the log is shorter than what was read of it: it is told to.

@@ -1,5 +1,6 @@
 use std::{
     error::Error,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use async_nats::{
     connection::State,
     jetstream::{
         self, Context,
+        context::ContextBuilder,
         kv::Store,
         stream::{DiscardPolicy, StorageType, Stream},
     },
@@ -20,8 +22,12 @@ use super::{NatsLogin, NatsOptions, NatsServers};
 /// How often the server has to show that it is there. The driver's own minute would leave a server that stopped unnoticed for as long.
 const PING_INTERVAL: Duration = Duration::from_secs(4);
 
+/// How many messages may be on the way, of all waves together: more than all partitions of a relay publish at once. A wave takes answers once all of it is sent, so waves that
+/// wait to send must not wait for each other.
+const ON_THE_WAY: usize = 65_536;
+
 /// The longest pause before connecting is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What went wrong with the connection or what stands behind it.
 pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -55,6 +61,7 @@ impl Connection {
         };
         let client = settings
             .name("activelog")
+            .require_tls(servers.tls)
             .ping_interval(PING_INTERVAL)
             .connection_timeout(options.timeout)
             .request_timeout(Some(options.timeout))
@@ -66,8 +73,8 @@ impl Connection {
             .connect(servers.addresses)
             .await
             .map_err(explain)?;
-        let mut jetstream = jetstream::new(client.clone());
-        jetstream.set_timeout(options.timeout);
+        let jetstream =
+            ContextBuilder::new().timeout(options.timeout).max_ack_inflight(ON_THE_WAY).build(client.clone());
         Ok(Self { client, jetstream, options, failing })
     }
 
@@ -177,7 +184,11 @@ fn explain(error: async_nats::ConnectError) -> AnyError {
             format!("{error}: user or password are wrong").into()
         }
         // The driver says `IO error` before what went wrong.
-        ConnectErrorKind::Io => error.source().map_or_else(|| error.to_string(), ToString::to_string).into(),
+        ConnectErrorKind::Io => match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(source) => Box::new(io::Error::new(source.kind(), source.to_string())),
+            None => error.source().map_or_else(|| error.to_string(), ToString::to_string).into(),
+        },
+        ConnectErrorKind::TimedOut => Box::new(io::Error::new(io::ErrorKind::TimedOut, error)),
         _ => Box::new(error),
     }
 }

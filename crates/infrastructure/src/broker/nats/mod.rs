@@ -1,4 +1,4 @@
-//! NATS JetStream (`nats://`, `tls://` behind it by the server's demand): NATS 2.10 and newer.
+//! NATS JetStream (`nats://`, which speaks TLS when the server asks for it, or `tls://`, which speaks nothing else): NATS 2.10 and newer.
 //!
 //! Events are the messages of one stream, `<namespace>`, on the subjects `<namespace>.events.<partition>.<event name>`; the partition is chosen by the hash of the partition
 //! key. The attributes of CloudEvents are headers with the prefix `ce-`, percent-encoded as in HTTP, and the event's id is the message id, so that what is published again within
@@ -12,7 +12,7 @@
 //!
 //! # The URL
 //!
-//! `nats://[user:password@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=30d&durability=power-loss]`.
+//! `nats://[user:password@]host[:port][,host…][?namespace=activelog&replicas=1&max_age=7d&durability=power-loss]`.
 //!
 //! # Durability
 //!

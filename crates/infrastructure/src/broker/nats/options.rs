@@ -26,12 +26,12 @@ pub struct NatsOptions {
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for NatsOptions {
-    /// `activelog`, one replica, 30 days, 2 minutes, 5 s, nothing said of durability.
+    /// `activelog`, one replica, 7 days, 2 minutes, 5 s, nothing said of durability.
     fn default() -> Self {
         Self {
             namespace: "activelog".to_owned(),
             replicas: 1,
-            max_age: DAY * 30,
+            max_age: DAY * 7,
             duplicate_window: Duration::from_secs(120),
             timeout: Duration::from_secs(5),
             durability: None,
@@ -71,7 +71,7 @@ impl NatsOptions {
             }
             "max_age" => {
                 let days = value.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()).filter(|days| *days > 0);
-                self.max_age = DAY * days.ok_or("max_age must be a number of days, such as 30d")?;
+                self.max_age = DAY * days.ok_or("max_age must be a number of days, such as 7d")?;
             }
             "durability" => {
                 self.durability = match value {

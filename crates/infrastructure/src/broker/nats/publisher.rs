@@ -5,6 +5,7 @@ use activelog_domain::event::EventEnvelope;
 use async_nats::jetstream::{context::PublishAckFuture, message::PublishMessage};
 use async_trait::async_trait;
 use futures::future::join_all;
+use tokio::time::{Instant, timeout_at};
 
 use super::{connection::Connection, error::publish_error, headers};
 use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
@@ -55,9 +56,12 @@ impl WaveSender for NatsSender {
             let away = || PublishError::new(PublishErrorKind::Unavailable, "not connected to NATS");
             return events.iter().map(|_| Err(away())).collect();
         }
+        let deadline = Instant::now() + self.connection.options.timeout;
         let mut sent = Vec::with_capacity(events.len());
         for event in events {
-            sent.push(self.send(event).await);
+            // One deadline for all: a driver that takes in nothing must not be waited for once for each.
+            let unsent = |_| PublishError::new(PublishErrorKind::Unavailable, "NATS takes in nothing");
+            sent.push(timeout_at(deadline, self.send(event)).await.unwrap_or_else(|elapsed| Err(unsent(elapsed))));
         }
         let answered = sent.into_iter().map(async |sent| match sent {
             Ok(answer) => answer.into_future().await.map(drop).map_err(publish_error),

@@ -8,6 +8,8 @@ use url::Url;
 pub struct NatsServers {
     /// `nats://host[:port]` of each.
     pub addresses: Vec<String>,
+    /// Whether nothing is told to a server that speaks no TLS. Else it is spoken when the server asks for it.
+    pub tls: bool,
     /// Who we are; the same to all of them.
     pub login: Option<NatsLogin>,
 }
@@ -28,21 +30,36 @@ impl fmt::Debug for NatsServers {
             NatsLogin::User(user, _) => user,
             NatsLogin::Token(_) => "a token",
         });
-        f.debug_struct("NatsServers").field("addresses", &self.addresses).field("user", &user).finish()
+        f.debug_struct("NatsServers")
+            .field("addresses", &self.addresses)
+            .field("tls", &self.tls)
+            .field("user", &user)
+            .finish()
     }
 }
 
 impl NatsServers {
     /// Reads what a URL says before its options. The driver itself takes no notice of users in URLs.
     pub(super) fn read(text: &str) -> Result<Self, &'static str> {
-        let rest = text.strip_prefix("nats://").ok_or("must begin with nats://")?;
-        let mut servers = Self { addresses: Vec::new(), login: None };
+        let (scheme, rest) = text
+            .split_once("://")
+            .filter(|(scheme, _)| ["nats", "tls"].contains(scheme))
+            .ok_or("must begin with nats:// or tls://")?;
+        let mut servers = Self { addresses: Vec::new(), tls: scheme == "tls", login: None };
         for server in rest.split(',') {
-            let server = server.strip_prefix("nats://").unwrap_or(server).trim_end_matches('/');
+            let server = server
+                .strip_prefix(scheme)
+                .and_then(|rest| rest.strip_prefix("://"))
+                .unwrap_or(server)
+                .trim_end_matches('/');
             let parsed = Url::parse(&format!("nats://{server}"));
             let parsed = parsed.map_err(|_| "a server must be [user[:password]@]host[:port]")?;
             if parsed.host_str().is_none_or(str::is_empty) {
                 return Err("a server has no host");
+            }
+            // What of another scheme follows a comma would else be a host named `tls`.
+            if !parsed.path().is_empty() {
+                return Err("servers of one system have the same scheme, and nothing after the port");
             }
             let login = login(&parsed)?;
             if servers.login.is_some() && login.is_some() && servers.login != login {
@@ -88,7 +105,11 @@ mod tests {
             let shown = format!("{servers:?}");
             assert!(!["p@s/", "\"p\"", "s3cret"].iter().any(|secret| shown.contains(secret)), "{shown}");
         }
-        for bad in ["nats:a", "nats://", "nats://a,", "nats://u:p@a,v:p@b", "nats://a:x"] {
+        let safe = NatsServers::read("tls://u:p@a,tls://b").expect("a URL");
+        assert!(safe.tls && safe.addresses == ["nats://a", "nats://b"]);
+        for bad in
+            ["nats:a", "nats://", "nats://a,tls://b", "http://a", "nats://a,", "nats://u:p@a,v:p@b", "nats://a:x"]
+        {
             assert!(NatsServers::read(bad).is_err(), "{bad}");
         }
     }

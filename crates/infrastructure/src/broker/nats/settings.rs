@@ -67,7 +67,7 @@ pub(super) fn of_stream(config: &Config, servers: &ServerInfo) -> Vec<Finding> {
         findings.push(Finding::warning(
             format!("stream {name} keeps messages for {:?} only (max_age)", config.max_age),
             "what a group has not taken by then is lost to it",
-            format!("`nats stream edit {name} --max-age 30d`, or longer than any outage"),
+            format!("`nats stream edit {name} --max-age 7d`, or longer than any outage"),
         ));
     }
     if config.num_replicas < 2 && servers.cluster.is_some() {

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(50);
-const MOST: Duration = Duration::from_secs(5);
+
+/// Several such delays follow one another until events flow after an outage, which is to take five seconds at most.
+const MOST: Duration = Duration::from_secs(1);
 
 /// Delays between tries: doubling, capped, and jittered so that many streams do not come back at once.
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ use super::{
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether the server has forgotten a consumer or a binding.
-const LOOK: Duration = Duration::from_secs(4);
+const LOOK: Duration = Duration::from_millis(3_500);
 
 /// The most events taken in at once.
 const AT_ONCE: usize = 256;

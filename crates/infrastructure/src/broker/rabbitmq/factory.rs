@@ -3,7 +3,7 @@ use std::sync::Arc;
 use activelog_application::ports::{Broker, BrokerProbe};
 use async_trait::async_trait;
 
-use super::{RabbitMqBroker, RabbitMqOptions, link::Link, probe::RabbitMqProbe, topology::Topology};
+use super::{RabbitMqBroker, RabbitMqOptions, error::is_away, link::Link, probe::RabbitMqProbe, topology::Topology};
 use crate::broker::{BrokerFactory, BrokerResources, BrokerUrl, ConnectError};
 
 /// Answers to `amqp:` and `amqps:`.
@@ -19,7 +19,7 @@ impl BrokerFactory for RabbitMqFactory {
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         let (uri, options) = RabbitMqOptions::read(url)?;
         let connected = RabbitMqBroker::connect(uri, options, resources.ids.clone()).await;
-        let connected = connected.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
+        let connected = connected.map_err(|error| ConnectError::failed(url, is_away(&error), error))?;
         Ok(connected.broker())
     }
 
@@ -27,7 +27,7 @@ impl BrokerFactory for RabbitMqFactory {
         let (uri, options) = RabbitMqOptions::read(url)?;
         let options = Arc::new(options);
         let reached = Link::open(uri.clone(), Arc::clone(&options), "asking").await;
-        let link = reached.map_err(|source| ConnectError::Unavailable { url: url.to_string(), source })?;
+        let link = reached.map_err(|error| ConnectError::failed(url, is_away(&error), error))?;
         Ok(Arc::new(RabbitMqProbe::new(uri, link, Topology::new(options))))
     }
 }

@@ -7,14 +7,14 @@ use futures::{
 };
 use lapin::{Channel, Connection, ConnectionProperties, Event, uri::AMQPUri};
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     RabbitMqOptions,
-    error::{AnyError, within},
+    error::{AnyError, RequestError, within},
     trouble::Troubles,
 };
 
@@ -177,8 +177,29 @@ impl Keeper {
     }
 }
 
+/// First attempts without an answer. None is given up, for the reason that [`Keeper::again`] has; and no more are made than these until one is answered.
+static UNANSWERED: Semaphore = Semaphore::const_new(ATTEMPTS);
+
 async fn connect(uri: &AMQPUri, options: &RabbitMqOptions, purpose: &'static str) -> Result<Arc<Connection>, AnyError> {
-    Ok(Arc::new(within(options.timeout, "connect", connecting(uri, options, purpose)).await?))
+    if UNANSWERED.available_permits() == 0 {
+        return Err(RequestError::unanswered("connect").into());
+    }
+    let mut attempt = Box::pin(connecting(uri, options, purpose));
+    let failed = match within(options.timeout, "connect", &mut attempt).await {
+        Ok(connection) => return Ok(Arc::new(connection)),
+        Err(error) => error,
+    };
+    if failed.is_unanswered()
+        && let Ok(place) = UNANSWERED.try_acquire()
+    {
+        tokio::spawn(async move {
+            if let Ok(connection) = attempt.await {
+                close_one(connection).await;
+            }
+            drop(place);
+        });
+    }
+    Err(failed.into())
 }
 
 fn connecting(
@@ -199,15 +220,19 @@ where
 {
     let close = async {
         while let Some(connected) = attempts.next().await {
-            if let Ok(connection) = connected
-                && let Err(error) = connection.close(200, "OK".into()).await
-            {
-                tracing::debug!(%error, "a connection that came late was not closed in order");
+            if let Ok(connection) = connected {
+                close_one(connection).await;
             }
         }
     };
     // Longer than that no server takes that has just answered another.
     let _silent = timeout(RARELY, close).await;
+}
+
+async fn close_one(late: Connection) {
+    if let Err(error) = late.close(200, "OK".into()).await {
+        tracing::debug!(%error, "a connection that came late was not closed in order");
+    }
 }
 
 /// Waits until a connection is of no use any more; why.

@@ -5,8 +5,8 @@ use std::{
 
 use activelog_application::ports::BrokerHealth;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
     cmd,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
@@ -21,7 +21,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest pause before connecting is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the system waits for the other end's word that it has what was sent, and how soon it asks whether an idle one is there.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -55,8 +55,14 @@ impl Connection {
             .set_response_timeout(Some(options.timeout))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_max_delay(LONGEST_PAUSE);
+        // Once, and without the pauses of the manager: whoever starts without a server is told soon.
+        let once = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(options.timeout))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT));
+        let mut first = client.get_multiplexed_async_connection_with_config(&once).await?;
+        let (): () = cmd("PING").query_async(&mut first).await?;
         let mut manager = ConnectionManager::new_with_config(client.clone(), config.clone()).await?;
-        let (): () = cmd("PING").query_async(&mut manager).await?;
+        introduce(&mut manager).await;
         let (manager, failing) = (Arc::new(Mutex::new(manager)), Arc::default());
         let pinging = ping(Arc::clone(&manager), client.clone(), config, Arc::clone(&failing));
         let pings = AbortOnDropHandle::new(tokio::spawn(pinging));
@@ -70,7 +76,9 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(hold + Duration::from_secs(2)))
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        introduce(&mut connection).await;
+        Ok(connection)
     }
 
     /// A handle to send commands with.
@@ -89,13 +97,26 @@ fn current(manager: &Shared) -> MutexGuard<'_, ConnectionManager> {
     manager.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Says whose connection it is, for `CLIENT LIST`: what the driver itself says is known since Redis 7.2. Whether the user may.
+async fn introduce(connection: &mut (impl ConnectionLike + Send)) -> bool {
+    let named: RedisResult<()> = cmd("CLIENT").arg("SETNAME").arg("activelog").query_async(connection).await;
+    if let Err(error) = &named {
+        tracing::debug!(%error, "this connection to Redis has no name");
+    }
+    !named.is_err_and(|error| matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension))
+}
+
 /// Asks again and again whether the server is there, and notes what it finds.
 async fn ping(manager: Shared, client: Client, config: ConnectionManagerConfig, failing: Arc<Mutex<Option<String>>>) {
-    let mut unanswered = 0;
+    let (mut unanswered, mut may_introduce) = (0, true);
     loop {
         let mut pinged = current(&manager).clone();
         let outcome: Result<(), RedisError> = cmd("PING").query_async(&mut pinged).await;
         unanswered = if outcome.is_err() { unanswered + 1 } else { 0 };
+        if outcome.is_ok() && may_introduce {
+            // The driver may have connected anew since.
+            may_introduce = introduce(&mut pinged).await;
+        }
         if unanswered >= PINGS
             && let Ok(new) = ConnectionManager::new_with_config(client.clone(), config.clone()).await
         {

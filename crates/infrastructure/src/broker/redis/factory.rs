@@ -17,8 +17,10 @@ impl BrokerFactory for RedisFactory {
     async fn connect(&self, url: &BrokerUrl, resources: &BrokerResources) -> Result<Broker, ConnectError> {
         let (info, options) = RedisOptions::read(url)?;
         let connected = RedisBroker::connect(info, options, resources.ids.clone()).await;
-        let connected =
-            connected.map_err(|error| ConnectError::Unavailable { url: url.to_string(), source: Box::new(error) })?;
+        let connected = connected.map_err(|error| {
+            let away = error.is_connection_refusal() || error.is_timeout() || error.is_connection_dropped();
+            ConnectError::failed(url, away, error)
+        })?;
         Ok(connected.broker())
     }
 }
