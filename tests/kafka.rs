@@ -16,7 +16,7 @@ use std::{
 };
 
 use activelog_application::{
-    ports::{Broker, BrokerHealth, DeliveryStream, EventPattern, Subscription},
+    ports::{Broker, BrokerHealth, DeliveryStream, EventPattern, SettleError, Subscription},
     testing::broker::event,
 };
 use activelog_infrastructure::{
@@ -42,9 +42,12 @@ fn server() -> Option<PrivateBroker> {
 }
 
 async fn connect(server: &PrivateBroker, namespace: &str) -> Broker {
+    connect_to(&server.url(namespace)).await
+}
+
+async fn connect_to(url: &str) -> Broker {
     let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
-    let registry = BrokerRegistry::with_builtin();
-    registry.connect(&server.url(namespace), resources).await.expect("the server is there")
+    BrokerRegistry::with_builtin().connect(url, resources).await.expect("the server is there")
 }
 
 async fn stream(broker: &Broker) -> Box<dyn DeliveryStream> {
@@ -70,8 +73,12 @@ struct Ledger {
     taken: HashSet<(String, u64)>,
 }
 
-/// Takes events until told to stop. Each is new and the next of its key, or has been taken before.
-async fn consume(mut stream: Box<dyn DeliveryStream>, ledger: Arc<Mutex<Ledger>>, stop: Arc<AtomicBool>) {
+/// Takes events until told to stop. Each is new and the next of its key, or has been taken before. What came of closing.
+async fn consume(
+    mut stream: Box<dyn DeliveryStream>,
+    ledger: Arc<Mutex<Ledger>>,
+    stop: Arc<AtomicBool>,
+) -> Result<(), SettleError> {
     while !stop.load(Ordering::Relaxed) {
         let Ok(batch) = timeout(Duration::from_millis(100), stream.next()).await else { continue };
         for delivery in batch.expect("the stream goes on") {
@@ -87,7 +94,7 @@ async fn consume(mut stream: Box<dyn DeliveryStream>, ledger: Arc<Mutex<Ledger>>
             let _lost = delivery.ack().await;
         }
     }
-    stream.close().await.expect("it closes");
+    stream.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +144,7 @@ async fn what_was_taken_is_delivered_in_order_however_often_the_server_is_killed
     .await;
     stop.store(true, Ordering::Relaxed);
     for consumer in consumers {
-        consumer.await.expect("the order of every key holds");
+        consumer.await.expect("the order of every key holds").expect("it closes");
     }
     eventually("health is up again", Duration::from_secs(10), || async {
         (broker.publisher.health() == BrokerHealth::Up && broker.subscriber.health() == BrokerHealth::Up).then_some(())
@@ -148,6 +155,39 @@ async fn what_was_taken_is_delivered_in_order_however_often_the_server_is_killed
         (lag.events == 0).then_some(lag)
     });
     assert_eq!(lag.await.age, None);
+}
+
+/// Each takes the other's place again and again: a mistake that costs time, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_of_one_name_lose_nothing_and_keep_order() {
+    let Some(server) = server() else { return };
+    let url = format!("{}&instance=twin", server.url("twins"));
+    let (ledger, stop) = (Arc::new(Mutex::new(Ledger::default())), Arc::new(AtomicBool::new(false)));
+    let twins = [connect_to(&url).await, connect_to(&url).await];
+    let mut consumers = Vec::new();
+    for twin in &twins {
+        consumers.push(tokio::spawn(consume(stream(twin).await, Arc::clone(&ledger), Arc::clone(&stop))));
+    }
+    let mut expected = HashSet::new();
+    for sequence in 1..=20 {
+        for key in 0..KEYS {
+            let key = format!("key-{key}");
+            publish(&twins[0], &key, sequence).await;
+            expected.insert((key, sequence));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    eventually("everything arrives", Duration::from_secs(60), || async {
+        let failed = consumers.iter().any(|consumer| consumer.is_finished());
+        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        (failed || expected.is_subset(&ledger.taken)).then_some(())
+    })
+    .await;
+    stop.store(true, Ordering::Relaxed);
+    for consumer in consumers {
+        // One of them is out of its place, and cannot write where it stands.
+        let _lost = consumer.await.expect("the order of every key holds");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,12 +17,21 @@ pub(crate) struct Cast {
     pub(crate) broker: Option<Broker>,
     /// Whether it is measured how soon a broker that was killed carries events again. Other faults would have their part in it.
     pub(crate) times_recovery: bool,
+    /// Whether processes have names on the broker, so that one that is started again is known.
+    pub(crate) is_named: bool,
 }
 
 impl Cast {
     /// These roles, configured as usual.
     pub(crate) fn of(roles: &[(Component, usize)]) -> Self {
-        Self { roles: roles.to_vec(), environment: Vec::new(), aborts: false, broker: None, times_recovery: false }
+        Self {
+            roles: roles.to_vec(),
+            environment: Vec::new(),
+            aborts: false,
+            broker: None,
+            times_recovery: false,
+            is_named: false,
+        }
     }
 
     /// The same on a broker that is a server.
@@ -55,7 +64,9 @@ pub(crate) fn launch(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    environment.extend(cast.broker.iter().map(|broker| ("ACTIVELOG_BROKER_URL".to_owned(), broker.url())));
+    let name = format!("{component}-{number}");
+    let broker_url = |broker: &Broker| if cast.is_named { broker.url_named(&name) } else { broker.url() };
+    environment.extend(cast.broker.iter().map(|broker| ("ACTIVELOG_BROKER_URL".to_owned(), broker_url(broker))));
     environment.extend(cast.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Launch { role, name: format!("{component}-{number}"), folder: folder.to_owned(), environment }
+    Launch { role, name, folder: folder.to_owned(), environment }
 }

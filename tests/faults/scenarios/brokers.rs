@@ -65,7 +65,7 @@ pub(super) async fn kills_in_a_row(setting: Setting) -> Result<(), String> {
     let kind = setting.kind()?;
     let broker = Broker::start(kind).await?;
     let roles = [(Component::Api, 1), (Component::Relay, 2), (Component::Worker, 3)];
-    let cast = Cast { times_recovery: true, ..Cast::of(&roles).on(broker) };
+    let cast = Cast { times_recovery: true, is_named: true, ..Cast::of(&roles).on(broker) };
     // As long as it takes the server to start.
     let cycle = match kind {
         Kind::Redis | Kind::Nats => 1_000..3_000,

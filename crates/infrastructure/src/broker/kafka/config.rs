@@ -110,11 +110,14 @@ impl Settings {
         config
     }
 
-    /// For a member of a group.
-    pub(super) fn member(&self, group: &str) -> ClientConfig {
+    /// For the member `name` of a group, which is like no other's.
+    pub(super) fn member(&self, group: &str, name: &str) -> ClientConfig {
         let mut config = self.client(group);
         config
             .set("group.id", self.group_id(group))
+            // After an outage longer than a session the driver joins anew. By this the broker knows that it is the member it had, and admits it at once; it would
+            // otherwise wait for all those it had until their sessions run out.
+            .set("group.instance.id", name)
             // Positions are written here, when what they pass has been acknowledged.
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")

@@ -9,11 +9,13 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
 };
+use tokio::sync::oneshot;
 
 use super::{
     config::Settings,
     error::storage_error,
     member_context::MemberContext,
+    member_name::MemberName,
     monitor::Monitor,
     session::{End, Session},
 };
@@ -26,7 +28,7 @@ pub(super) struct Member {
     pub(super) assignment: Assignment,
     pub(super) outages: Arc<Outages>,
     pub(super) group: String,
-    pub(super) name: String,
+    pub(super) name: MemberName,
 }
 
 impl Member {
@@ -34,8 +36,8 @@ impl Member {
         Outage::new(&self.outages, &self.group, &self.name, activity)
     }
 
-    /// Works until the stream is closed; then writes the last positions and leaves the group.
-    pub(super) fn run(&self) -> Result<(), SettleError> {
+    /// Works until the stream is closed; then writes the last positions, tells what came of it, and leaves the group.
+    pub(super) fn run(&self, written: oneshot::Sender<Result<(), SettleError>>) {
         let mut outage = self.outage("joining the group");
         // How often in a row nothing came although there was something: each time it is waited for longer.
         let mut stuck = 0;
@@ -44,7 +46,7 @@ impl Member {
                 Ok(consumer) => {
                     let mut session = Session::new(self, consumer, stuck, &mut outage);
                     match session.follow() {
-                        End::Stopped => return session.leave(),
+                        End::Stopped => return session.leave(written),
                         End::Useless(reason) => {
                             stuck = session.stuck();
                             self.assignment.forget_all();
@@ -55,15 +57,16 @@ impl Member {
                 }
                 Err(error) => storage_error("join the group", error).to_string(),
             };
-            tracing::warn!(group = self.group, member = self.name, reason, "joining the group anew");
+            tracing::warn!(group = self.group, member = &*self.name, reason, "joining the group anew");
             let pause = outage.failed(&storage_error("join the group", KafkaError::Subscription(reason)));
             self.wait(pause);
         }
-        Ok(())
+        // Nobody listens any more if closing has taken too long.
+        let _late = written.send(Ok(()));
     }
 
     fn join(&self) -> KafkaResult<BaseConsumer<MemberContext>> {
-        let config = self.settings.member(&self.group);
+        let config = self.settings.member(&self.group, &self.name);
         let consumer = BaseConsumer::from_config_and_context(&config, MemberContext::default())?;
         consumer.subscribe(&[&self.settings.topic()])?;
         Ok(consumer)

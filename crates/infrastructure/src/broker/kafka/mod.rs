@@ -46,6 +46,7 @@ mod headers;
 mod intake;
 mod member;
 mod member_context;
+mod member_name;
 mod monitor;
 mod off_thread;
 mod options;

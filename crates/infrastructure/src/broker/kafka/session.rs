@@ -1,12 +1,13 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use activelog_application::ports::{Partition, SettleError};
+use activelog_application::ports::{BrokerHealth, Partition, SettleError};
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
+    groups::GroupInfo,
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     commits::{Committer, Flight},
@@ -19,6 +20,12 @@ use crate::broker::partitioned::{Assignment, Outage};
 
 /// How long closing tries to write the last positions.
 const LAST_COMMIT: Duration = Duration::from_secs(6);
+
+/// How long leaving the group may take.
+const DEPARTURE: Duration = Duration::from_secs(3);
+
+/// How long the brokers may take to list a group's members.
+const LIST: Duration = Duration::from_secs(1);
 
 /// Why a session has ended.
 pub(super) enum End {
@@ -153,46 +160,87 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Writes the last positions and leaves the group.
-    pub(super) fn leave(mut self) -> Result<(), SettleError> {
+    /// Writes the last positions, tells what came of it, and leaves the group, which can take its time: while others come or go the broker answers when it has heard of all.
+    pub(super) fn leave(mut self, written: oneshot::Sender<Result<(), SettleError>>) {
         self.assignment.shut();
         self.hurry();
+        // Nobody listens any more if closing has taken too long.
+        let _late = written.send(self.write_last());
+        self.depart();
+        self.abandon();
+    }
+
+    fn write_last(&mut self) -> Result<(), SettleError> {
         let deadline = Instant::now() + LAST_COMMIT;
-        let written = loop {
+        loop {
             self.listen();
+            if self.assignment.progress().is_empty() {
+                return Ok(());
+            }
             if self.flight.is_none() {
-                if self.assignment.progress().is_empty() {
-                    break Ok(());
-                }
                 self.commit_if_due();
             }
             if Instant::now() >= deadline {
                 let why = self.refused.take().map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-                break Err(SettleError(format!("the last positions could not be written in time: {why}").into()));
+                return Err(SettleError(format!("the last positions could not be written in time: {why}").into()));
             }
             // What still comes is the next owner's.
             drop(self.consumer.poll(Duration::from_millis(10)));
-        };
-        self.abandon();
-        written
+        }
     }
 
-    /// Leaves the group as it is.
+    /// Has the group know that this member is gone. The driver does not tell it of one that has a name of its own when it is closed, only when it unsubscribes, and says
+    /// nobody when it has: the brokers are asked.
+    fn depart(&mut self) {
+        let (member, deadline) = (self.member, Instant::now() + DEPARTURE);
+        let is_in_time = || member.monitor.health() == BrokerHealth::Up && Instant::now() < deadline;
+        // One that is about to be admitted would be missed for as long as a session.
+        while self.waiting.is_some() && self.coming.is_none() && is_in_time() {
+            drop(self.consumer.poll(Duration::from_millis(10)));
+            self.listen();
+        }
+        self.let_go();
+        self.consumer.unsubscribe();
+        let group = member.settings.group_id(&member.group);
+        let mut pause = Duration::from_millis(10);
+        while is_in_time() {
+            drop(self.consumer.poll(pause));
+            pause = (pause * 2).min(Duration::from_millis(200));
+            let groups = self.consumer.fetch_group_list(Some(&group), LIST);
+            let listed = groups.map(|groups| {
+                let mut members = groups.groups().iter().flat_map(GroupInfo::members);
+                members.any(|listed| member.name.is_of(listed.id()))
+            });
+            match listed {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::debug!(%error, group, "cannot see whether this member has left"),
+            }
+        }
+        tracing::debug!(group, "this member is still listed: its partitions are free when its session runs out");
+    }
+
+    /// Ends the driver's part, without telling the group.
     pub(super) fn abandon(mut self) {
+        self.let_go();
+        // It must not be the last to hold the consumer, which waits for the group when it is dropped.
+        self.committer.end();
+        drop(self.consumer);
+    }
+
+    /// From now on partitions come and go without further ado.
+    fn let_go(&mut self) {
         self.consumer.context().close();
         // What was told since the last time wants its answer too, or the driver waits for it for ever.
         self.listen();
-        let told = match (&self.coming, &self.leaving) {
-            (Some(coming), _) => accept(&self.consumer, &self.list(coming)),
-            (None, Some(leaving)) => give_up(&self.consumer, &self.list(leaving)),
+        let told = match (self.coming.take(), self.leaving.take()) {
+            (Some(coming), _) => accept(&self.consumer, &self.list(&coming)),
+            (None, Some(leaving)) => give_up(&self.consumer, &self.list(&leaving)),
             (None, None) => Ok(()),
         };
         if let Err(error) = told {
             tracing::debug!(%error, "while leaving the group");
         }
-        // It must not be the last to hold the consumer, which waits for the group when it is dropped.
-        self.committer.end();
-        drop(self.consumer);
     }
 
     /// What the driver told that may mean that this does not work.

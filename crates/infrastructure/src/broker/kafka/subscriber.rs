@@ -10,7 +10,7 @@ use rdkafka::{
 };
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -18,6 +18,7 @@ use super::{
     config::{SESSION, Settings},
     groups::Groups,
     member::Member,
+    member_name::MemberNames,
     monitor::Monitor,
     topic,
 };
@@ -40,7 +41,7 @@ pub(super) struct KafkaSubscriber {
     settings: Settings,
     monitor: Monitor,
     groups: Arc<Groups>,
-    ids: Arc<dyn IdGenerator>,
+    names: Arc<MemberNames>,
     outages: Arc<Outages>,
     stop: CancellationToken,
     members: TaskTracker,
@@ -49,8 +50,9 @@ pub(super) struct KafkaSubscriber {
 impl KafkaSubscriber {
     pub(super) fn new(settings: Settings, monitor: Monitor, ids: Arc<dyn IdGenerator>) -> Self {
         let groups = Arc::new(Groups::new(settings.clone(), monitor.clone()));
+        let names = Arc::new(MemberNames::new(settings.options.instance.clone(), ids));
         let (outages, stop, members) = (Arc::default(), CancellationToken::new(), TaskTracker::new());
-        Self { settings, monitor, groups, ids, outages, stop, members }
+        Self { settings, monitor, groups, names, outages, stop, members }
     }
 
     /// Has `look` look at groups, on a thread that may wait.
@@ -67,36 +69,53 @@ impl KafkaSubscriber {
         }
     }
 
-    /// Starts the member's thread; what comes of it.
-    fn start(&self, member: Member) -> Result<oneshot::Receiver<Result<(), SettleError>>, SubscribeError> {
-        let (ended, end) = oneshot::channel();
+    /// Starts the member's thread.
+    fn start(&self, member: Member) -> Result<Ending, SubscribeError> {
+        let ((tell, written), (leave, left)) = (oneshot::channel(), oneshot::channel());
         let work = move || {
-            let outcome = member.run();
+            member.run(tell);
             // Nobody listens any more if closing has taken too long.
-            let _late = ended.send(outcome);
+            let _late = leave.send(());
         };
         let thread = std::thread::Builder::new().name("kafka-member".to_owned()).spawn(work);
-        thread.map(|_| end).map_err(|error| SubscribeError::Unavailable(Box::new(error)))
+        thread.map(|_| Ending { written, left }).map_err(|error| SubscribeError::Unavailable(Box::new(error)))
     }
 }
 
+/// The end of a member's thread.
+struct Ending {
+    /// What came of writing the last positions.
+    written: oneshot::Receiver<Result<(), SettleError>>,
+    /// Then it has left the group.
+    left: oneshot::Receiver<()>,
+}
+
 /// Waits until a member has ended, or has had its time since the stream was closed.
-async fn drive(assignment: Assignment, mut end: oneshot::Receiver<Result<(), SettleError>>) -> Result<(), SettleError> {
-    let lost = || SettleError("the thread of the stream has ended".into());
+async fn drive(assignment: Assignment, group: String, ending: Ending) -> Result<(), SettleError> {
+    let Ending { mut written, left } = ending;
+    let lost = |_| Err(SettleError("the thread of the stream has ended".into()));
     let stopped = assignment.stopped();
     let ended = tokio::select! {
-        ended = &mut end => Some(ended),
+        ended = &mut written => Some(ended.unwrap_or_else(lost)),
         () = stopped => None,
     };
     // The subscriber may have been closed, not the stream; or the member has come to grief.
     assignment.shut();
-    match ended {
-        Some(ended) => ended.unwrap_or_else(|_| Err(lost())),
-        None => match timeout(CLOSE, end).await {
-            Ok(ended) => ended.unwrap_or_else(|_| Err(lost())),
-            Err(elapsed) => Err(SettleError(Box::new(elapsed))),
+    let deadline = Instant::now() + CLOSE;
+    let outcome = match ended {
+        Some(outcome) => outcome,
+        None => match timeout_at(deadline, written).await {
+            Ok(ended) => ended.unwrap_or_else(lost),
+            Err(elapsed) => return Err(SettleError(Box::new(elapsed))),
         },
+    };
+    if timeout_at(deadline, left).await.is_err() {
+        tracing::warn!(
+            group,
+            "could not leave the consumer group in time: its partitions are free when its session runs out"
+        );
     }
+    outcome
 }
 
 #[async_trait]
@@ -111,15 +130,15 @@ impl EventSubscriber for KafkaSubscriber {
         let (group, start) = (subscription.group.clone(), subscription.start);
         self.look(move |groups| groups.begin(&group, start)).await?;
         let assignment = Assignment::new(subscription.clone(), self.stop.child_token(), BYTES_MAX);
-        let end = self.start(Member {
+        let ending = self.start(Member {
             settings: self.settings.clone(),
             monitor: self.monitor.clone(),
             assignment: assignment.clone(),
             outages: Arc::clone(&self.outages),
             group: subscription.group.clone(),
-            name: self.ids.next_id().to_string(),
+            name: self.names.take(&subscription.group),
         })?;
-        let driver = self.members.spawn(drive(assignment.clone(), end));
+        let driver = self.members.spawn(drive(assignment.clone(), subscription.group.clone(), ending));
         Ok(assignment.stream(driver))
     }
 
