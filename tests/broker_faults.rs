@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Within which time a server that does not answer has to be noticed.
 const NOTICED: Duration = Duration::from_secs(15);
 
+/// Within which time a publish has an outcome, whatever the server does: the adapters give up after 5 s.
+const PUBLISHED: Duration = Duration::from_secs(10);
+
 const NAMESPACE: &str = "faults";
 
 /// What the consumers have taken, as an inbox would let them.
@@ -161,9 +164,17 @@ async fn a_frozen_server_is_noticed(kind: Kind) {
     let subscriber = world.consume().await;
     world.publish("a", 1..=50).await;
     world.reaches(50).await;
+    let publisher = world.connect().await.publisher;
     world.server.signal(Signal::SIGSTOP);
-    let degraded = async || matches!(subscriber.health(), BrokerHealth::Degraded(_)).then_some(());
-    eventually("the subscriber says that something is wrong", NOTICED, degraded).await;
+    let event = event("thing.done", "b", 1);
+    let published = tokio::time::timeout(PUBLISHED, publisher.publish(&event));
+    let refused = published.await.expect("publishing does not hang");
+    assert!(refused.expect_err("nobody took it").is_transient());
+    let degraded = async || {
+        let both = [subscriber.health(), publisher.health()];
+        both.iter().all(|health| matches!(health, BrokerHealth::Degraded(_))).then_some(())
+    };
+    eventually("both ends say that something is wrong", NOTICED, degraded).await;
     world.server.signal(Signal::SIGCONT);
     eventually("it says that all is well", PATIENCE, async || (subscriber.health() == BrokerHealth::Up).then_some(()))
         .await;
@@ -180,7 +191,7 @@ async fn what_was_deleted_is_made_anew(kind: Kind, delete: impl AsyncFnOnce(&str
     world.reaches(50).await;
     delete(&world.server.url(NAMESPACE)).await;
     world.publish("a", 51..=60).await;
-    world.reaches(60).await;
+    eventually("what is published afterwards arrives", NOTICED, async || (world.taken() >= 60).then_some(())).await;
     world.finish().await;
 }
 

@@ -25,7 +25,8 @@ use activelog_infrastructure::{
 };
 use nix::sys::signal::Signal;
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Message,
+    consumer::{BaseConsumer, Consumer},
     error::KafkaResult,
     message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
@@ -43,6 +44,12 @@ fn server() -> Option<PrivateBroker> {
 
 async fn connect(server: &PrivateBroker, namespace: &str) -> Broker {
     connect_to(&server.url(namespace)).await
+}
+
+/// The stream of a process called `instance`.
+async fn named_stream(broker: &Broker, instance: &str) -> Box<dyn DeliveryStream> {
+    let subscription = Subscription::new("group", vec![EventPattern::all()]).instance(Some(instance.to_owned()));
+    broker.subscriber.subscribe(&subscription).await.expect("a stream")
 }
 
 async fn connect_to(url: &str) -> Broker {
@@ -157,16 +164,129 @@ async fn what_was_taken_is_delivered_in_order_however_often_the_server_is_killed
     assert_eq!(lag.await.age, None);
 }
 
+/// A member of a group as another program would have it, called `raw` and known by that.
+fn raw_member(port: u16, group: &str) -> KafkaResult<BaseConsumer> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("group.id", group).set("group.instance.id", "raw");
+    config.set("partition.assignment.strategy", "cooperative-sticky").set("enable.auto.commit", "false");
+    config.set("session.timeout.ms", "6000").set("heartbeat.interval.ms", "500");
+    config.create()
+}
+
+/// Polls it until what is awaited is so.
+fn poll_until(member: &BaseConsumer, what: &str, mut is_so: impl FnMut(&BaseConsumer) -> bool) {
+    let begun = Instant::now();
+    while !is_so(member) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        let _ = member.poll(Duration::from_millis(20));
+    }
+}
+
+fn owned(member: &BaseConsumer) -> usize {
+    member.assignment().map_or(0, |assigned| assigned.count())
+}
+
+/// How many members a group has that is not being shared anew.
+fn settled(member: &BaseConsumer, group: &str) -> usize {
+    let listed = member.fetch_group_list(Some(group), Duration::from_secs(5)).expect("the brokers tell");
+    let stable = listed.groups().iter().filter(|group| group.state() == "Stable");
+    stable.map(|group| group.members().len()).sum()
+}
+
+/// Publishes an event of each of so many keys.
+async fn publish_keys(broker: &Broker, sequence: u64) {
+    for key in 0..64 {
+        publish(broker, &format!("key-{key}"), sequence).await;
+    }
+}
+
+/// One that gives partitions up and is killed before it says so, and comes back under its name, has the rest at once. Brokers do not share anew then: what it was giving up would
+/// stay nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_were_left_to_nobody_are_found() {
+    const GROUP: &str = "nobodys.group";
+    let Some(server) = server() else { return };
+    let (port, broker) = (server.port(), connect(&server, "nobodys").await);
+    let first = tokio::task::spawn_blocking(move || {
+        let member = raw_member(port, GROUP).expect("a member");
+        member.subscribe(&["nobodys.events"]).expect("a topic");
+        poll_until(&member, "it has all", |member| owned(member) == 16);
+        member
+    });
+    let first = first.await.expect("it has all partitions");
+    let mut stream = stream(&broker).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&done);
+    let second = tokio::task::spawn_blocking(move || {
+        // Not polled, so that what it is asked for is not given up.
+        let begun = Instant::now();
+        while settled(&first, GROUP) < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the group is not shared");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        drop(first);
+        let member = raw_member(port, GROUP).expect("a member");
+        member.subscribe(&["nobodys.events"]).expect("a topic");
+        poll_until(&member, "it has what it had kept", |member| owned(member) > 0);
+        assert!(owned(&member) < 16, "it was giving some up");
+        while !stop.load(Ordering::Relaxed) {
+            let _ = member.poll(Duration::from_millis(20));
+        }
+    });
+    publish_keys(&broker, 1).await;
+    let batch = timeout(Duration::from_secs(60), stream.next()).await;
+    done.store(true, Ordering::Relaxed);
+    second.await.expect("it had what it had kept");
+    assert!(!batch.expect("some of the partitions become its").expect("a stream").is_empty());
+}
+
+/// Within less than a session: those that stay need not wait until the brokers give up the one that went.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_midst_of_sharing_frees_everything_at_once() {
+    const GROUP: &str = "midst.group";
+    let Some(server) = server() else { return };
+    let (port, one, other) = (server.port(), connect(&server, "midst").await, connect(&server, "midst").await);
+    let mut leaving = stream(&one).await;
+    publish_keys(&one, 1).await;
+    let mut held = Vec::new();
+    while held.len() < 64 {
+        held.extend(timeout(Duration::from_secs(20), leaving.next()).await.expect("events").expect("a stream"));
+    }
+    let mut staying = stream(&other).await;
+    let view = tokio::task::spawn_blocking(move || {
+        let view = raw_member(port, GROUP).expect("a client");
+        let begun = Instant::now();
+        while settled(&view, GROUP) < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the group is not shared");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    });
+    view.await.expect("both are members");
+    // What it gives up is unsettled: it waits for that for ten seconds.
+    let closing = tokio::spawn(leaving.close());
+    let (mut came, closed) = (HashSet::new(), Instant::now());
+    while came.len() < 64 {
+        let left = Duration::from_millis(5_500).saturating_sub(closed.elapsed());
+        let batch = timeout(left, staying.next()).await;
+        let batch = batch.unwrap_or_else(|_| panic!("{} of 64 events before a session has run out", came.len()));
+        for delivery in batch.expect("a stream") {
+            came.insert(delivery.event.partition_key.clone());
+            delivery.ack().await.expect("it is ours");
+        }
+    }
+    closing.await.expect("it does not panic").expect("nothing was acknowledged");
+}
+
 /// Each takes the other's place again and again: a mistake that costs time, and nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_of_one_name_lose_nothing_and_keep_order() {
     let Some(server) = server() else { return };
-    let url = format!("{}&instance=twin", server.url("twins"));
     let (ledger, stop) = (Arc::new(Mutex::new(Ledger::default())), Arc::new(AtomicBool::new(false)));
-    let twins = [connect_to(&url).await, connect_to(&url).await];
+    let twins = [connect(&server, "twins").await, connect(&server, "twins").await];
     let mut consumers = Vec::new();
     for twin in &twins {
-        consumers.push(tokio::spawn(consume(stream(twin).await, Arc::clone(&ledger), Arc::clone(&stop))));
+        let stream = named_stream(twin, "twin").await;
+        consumers.push(tokio::spawn(consume(stream, Arc::clone(&ledger), Arc::clone(&stop))));
     }
     let mut expected = HashSet::new();
     for sequence in 1..=20 {
@@ -248,7 +368,7 @@ async fn a_deleted_topic_is_made_anew_and_delivers() {
     publish(&broker, "other", 1).await;
     let mut missing = HashSet::from([("key".to_owned(), 21), ("other".to_owned(), 1)]);
     while !missing.is_empty() {
-        let batch = timeout(Duration::from_secs(30), stream.next()).await;
+        let batch = timeout(Duration::from_secs(15), stream.next()).await;
         for delivery in batch.unwrap_or_else(|_| panic!("{missing:?} do not come")).expect("a stream") {
             missing.remove(&(delivery.event.partition_key.clone(), delivery.event.sequence));
             let _lost = delivery.ack().await;
@@ -258,6 +378,46 @@ async fn a_deleted_topic_is_made_anew_and_delivers() {
         (broker.subscriber.health() == BrokerHealth::Up).then_some(())
     })
     .await;
+}
+
+/// Murmur2 as Kafka's own clients have it, of keys whose hashes its own tests name: who publishes a key with Java meets the same partition.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_made_as_configured_and_keys_lie_where_java_puts_them() {
+    const PARTITIONS: i32 = 7;
+    const HASHES: [(&str, i32); 4] = [
+        ("21", -973_932_308),
+        ("foobar", -790_332_482),
+        ("abc", 479_470_107),
+        ("a-little-bit-long-string", -985_981_536),
+    ];
+    let Some(server) = server() else { return };
+    let broker = connect_to(&format!("{}&partitions={PARTITIONS}", server.url("layout"))).await;
+    for (key, _) in HASHES {
+        publish(&broker, key, 1).await;
+    }
+    let servers = format!("127.0.0.1:{}", server.port());
+    let read = tokio::task::spawn_blocking(move || {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", servers).set("group.id", "elsewhere").set("auto.offset.reset", "earliest");
+        let consumer: BaseConsumer = config.create()?;
+        consumer.subscribe(&["layout.events"])?;
+        let mut lies = HashMap::new();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while lies.len() < HASHES.len() && Instant::now() < deadline {
+            if let Some(message) = consumer.poll(Duration::from_millis(100)).transpose()? {
+                lies.insert(
+                    String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+                    message.partition(),
+                );
+            }
+        }
+        let topics = consumer.fetch_metadata(Some("layout.events"), Duration::from_secs(10))?;
+        KafkaResult::Ok((lies, topics.topics()[0].partitions().len()))
+    });
+    let (lies, partitions) = read.await.expect("it does not panic").expect("it is read");
+    assert_eq!(i32::try_from(partitions), Ok(PARTITIONS));
+    let expected = HASHES.map(|(key, hash)| (key.to_owned(), (hash & i32::MAX) % PARTITIONS));
+    assert_eq!(lies, HashMap::from(expected));
 }
 
 /// What ends a transaction takes an offset at which there is no event: nobody waits for one there, and the lag ends.

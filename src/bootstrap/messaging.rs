@@ -210,8 +210,9 @@ impl Maker<'_> {
             consumed = consumed.and(&deliveries.within(&ParkFirstLayer).within(&machine.layer()))?;
             retriers.push(Retrier::new(machine, deliveries, options::webhook_retrier(&config.webhooks, worker)));
         }
-        let subscription =
-            Subscription::new(worker.group.clone(), consumed.patterns()).prefetch(worker.prefetch as usize);
+        let subscription = Subscription::new(worker.group.clone(), consumed.patterns())
+            .prefetch(worker.prefetch as usize)
+            .instance(worker.instance.clone());
         let consumer = Consumer::new(consumed, options::consumer(worker));
         Ok(move |broker: &Broker| Worker::new(broker.subscriber.clone(), subscription, consumer, retriers, guard))
     }

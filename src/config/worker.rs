@@ -12,6 +12,8 @@ use super::{
 pub struct WorkerConfig {
     /// The consumer group that workers share events in.
     pub group: String,
+    /// What the group knows this process by, with Kafka; nobody else's name.
+    pub instance: Option<String>,
     /// The most events handled at once.
     pub concurrency: u32,
     /// The most events taken from the broker and not yet settled.
@@ -31,6 +33,7 @@ impl WorkerConfig {
         let mut section = reader.section("worker");
         let mut config = Self {
             group: section.get_if("group", "activelog".to_owned(), group_name),
+            instance: section.get_if("instance", None, |name| name.as_ref().map_or(Ok(()), group_name)),
             concurrency: section.number("concurrency", 64, 1, 10_000),
             prefetch: section.number("prefetch", 1_024, 1, 100_000),
             memory: section.get_if("memory", ByteSize::mib(32), |size| {

@@ -55,14 +55,6 @@ impl Broker {
         self.server.url_at(port, NAMESPACE) + &self.options
     }
 
-    /// What a process of this name is told: with Kafka, to be the member of groups that the process of this name was before.
-    pub(crate) fn url_named(&self, name: &str) -> String {
-        match self.kind {
-            Kind::Kafka => format!("{}&instance={name}", self.url()),
-            Kind::Redis | Kind::Nats | Kind::RabbitMq => self.url(),
-        }
-    }
-
     /// Kills the server and waits until it is gone.
     pub(crate) async fn kill(&self) {
         self.blocking(PrivateBroker::kill).await;

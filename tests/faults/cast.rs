@@ -17,7 +17,7 @@ pub(crate) struct Cast {
     pub(crate) broker: Option<Broker>,
     /// Whether it is measured how soon a broker that was killed carries events again. Other faults would have their part in it.
     pub(crate) times_recovery: bool,
-    /// Whether processes have names on the broker, so that one that is started again is known.
+    /// Whether workers have names in their group, so that one that is started again is known.
     pub(crate) is_named: bool,
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn launch(
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     let name = format!("{component}-{number}");
-    let broker_url = |broker: &Broker| if cast.is_named { broker.url_named(&name) } else { broker.url() };
-    environment.extend(cast.broker.iter().map(|broker| ("ACTIVELOG_BROKER_URL".to_owned(), broker_url(broker))));
+    environment.extend(cast.broker.iter().map(|broker| ("ACTIVELOG_BROKER_URL".to_owned(), broker.url())));
+    environment.extend(cast.is_named.then(|| ("ACTIVELOG__WORKER__INSTANCE".to_owned(), name.clone())));
     environment.extend(cast.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     Launch { role, name, folder: folder.to_owned(), environment }
 }

@@ -1,5 +1,6 @@
 //! The how-to, step by step: `docs/moving-brokers.md`. Whoever changes one of them changes the other.
 
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::{
@@ -85,6 +86,15 @@ impl System {
         self.relays.push(self.setting.start_with("relay", &flags).await);
     }
 
+    /// Step 8.
+    async fn restart_api(&mut self, to: &str) {
+        let flags = ["--listen", "127.0.0.1:0", "--broker-url", to];
+        let new = self.setting.start_with("api", &flags).await;
+        std::mem::replace(&mut self.api, new).stop().await;
+        let health = Client::new(self.api.base()).request(Method::GET, "/health").send().await.expect("an answer");
+        assert_eq!(health.status(), StatusCode::OK);
+    }
+
     async fn stop(self) {
         for program in self.relays.into_iter().chain(self.workers).chain([self.api]) {
             program.stop().await;
@@ -121,6 +131,7 @@ async fn moved(from: &str, to: &str, killed: bool) {
 
     let attempts = load.finish().await;
     assert!(editor.finish().await > 10, "the activity was changed all the time");
+    system.restart_api(to).await;
     let activities = attempts.resolve(&Client::new(system.api.base())).await + 1;
     system.setting.store.settles_with(activities).await;
     assert_eq!(system.setting.store.numbers(OUT_OF_ORDER).await, [0], "handlers have taken events out of order");

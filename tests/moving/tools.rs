@@ -35,27 +35,32 @@ async fn given(setting: &Setting, arguments: &[&str], input: &str) -> std::proce
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_tail_prints_publish_takes() {
-    let Some(nats) = support::fresh_namespace(Kind::Nats) else { return };
-    let Some(kafka) = support::fresh_namespace(Kind::Kafka) else { return };
+    tail_and_publish(Kind::Nats, Kind::Kafka).await;
+    tail_and_publish(Kind::Redis, Kind::Nats).await;
+}
+
+async fn tail_and_publish(from: Kind, to: Kind) {
+    let Some(from) = support::fresh_namespace(from) else { return };
+    let Some(to) = support::fresh_namespace(to) else { return };
     let setting = Setting::sqlite();
     let lines = (1..=20).map(|n| serde_json::to_string(&event("thing.done", "thing-1", n)).expect("JSON"));
     let lines = lines.collect::<Vec<_>>().join("\n");
-    let published = given(&setting, &["events", "publish", "--broker-url", &nats], &lines).await;
+    let published = given(&setting, &["events", "publish", "--broker-url", &from], &lines).await;
     assert_eq!(published.status.code(), Some(0), "{published:?}");
     assert!(text(&published.stdout).ends_with("20 accepted by the broker, 0 not\n"), "{published:?}");
 
     let tail = ["events", "tail", "--broker", "--output", "json", "--broker-url"];
-    let shown = setting.run(&[&tail[..], &[&nats]].concat()).await;
+    let shown = setting.run(&[&tail[..], &[&from]].concat()).await;
     assert!(shown.status.success() && text(&shown.stderr).contains("as the group tail-"), "{shown:?}");
-    let again = given(&setting, &["events", "publish", "--broker-url", &kafka], &text(&shown.stdout)).await;
+    let again = given(&setting, &["events", "publish", "--broker-url", &to], &text(&shown.stdout)).await;
     assert_eq!(again.status.code(), Some(0), "{again:?}");
-    let copied = setting.run(&[&tail[..], &[&kafka, "--limit", "20"]].concat()).await;
+    let copied = setting.run(&[&tail[..], &[&to, "--limit", "20"]].concat()).await;
     assert_eq!(text(&copied.stdout), text(&shown.stdout), "byte for byte, in order");
 
-    let bad = given(&setting, &["events", "publish", "--broker-url", &nats], &format!("{lines}\nnonsense")).await;
+    let bad = given(&setting, &["events", "publish", "--broker-url", &from], &format!("{lines}\nnonsense")).await;
     assert_eq!(bad.status.code(), Some(2), "{bad:?}");
     assert!(text(&bad.stdout).contains("line 21: no event: "), "{bad:?}");
-    let unchanged = setting.run(&[&tail[..], &[&nats]].concat()).await;
+    let unchanged = setting.run(&[&tail[..], &[&from]].concat()).await;
     assert_eq!(text(&unchanged.stdout).lines().count(), 20, "nothing of it was sent");
     assert!(!setting.folder().join("activelog-data").exists(), "no database was needed");
 }

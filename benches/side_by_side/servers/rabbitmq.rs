@@ -83,19 +83,38 @@ impl Bare for BareRabbitMq {
         Ok(())
     }
 
+    /// Holds as much of each queue in memory as the adapter does, and acknowledges as many together as fit a quarter of that.
     async fn consume(&self, count: usize, taken: &Taken<'_>) -> anyhow::Result<()> {
-        let channel = self.connections[1].create_channel().await?;
-        channel.basic_qos(256 / PARTITIONS, BasicQosOptions::default()).await?;
-        let mut consumers = Vec::new();
+        const WINDOW: u16 = 128;
+        let (mut channels, mut consumers) = (Vec::new(), Vec::new());
         for partition in 0..PARTITIONS {
+            let channel = self.connections[1].create_channel().await?;
+            channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
             let (queue, options) = (format!("{}:{partition}", self.namespace), BasicConsumeOptions::default());
-            consumers.push(channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?);
+            let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
+            let of = usize::from(partition);
+            consumers.push(consumer.map(move |delivery| (of, delivery)));
+            channels.push(channel);
         }
+        // By queue: how many are not acknowledged, and the last of them.
+        let mut open = vec![(0, 0); channels.len()];
+        let all = BasicAckOptions { multiple: true };
         let mut deliveries = select_all(consumers);
         for _ in 0..count {
-            let delivery = deliveries.next().await.context("the consumers ended early")??;
+            let (of, delivery) = deliveries.next().await.context("the consumers ended early")?;
+            let delivery = delivery?;
             taken(delivery.properties.message_id().as_ref().map(|id| id.as_str()).unwrap_or_default());
-            delivery.ack(BasicAckOptions::default()).await?;
+            open[of] = (open[of].0 + 1, delivery.delivery_tag);
+            if open[of].0 >= WINDOW / 4 {
+                channels[of].basic_ack(delivery.delivery_tag, all).await?;
+                open[of].0 = 0;
+            }
+        }
+        for (channel, (left, last)) in channels.iter().zip(open) {
+            if left > 0 {
+                channel.basic_ack(last, all).await?;
+            }
+            channel.close(200, "done".into()).await?;
         }
         Ok(())
     }

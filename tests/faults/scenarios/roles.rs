@@ -72,9 +72,10 @@ pub(super) async fn acknowledged(setting: Setting) -> Result<(), String> {
          WHERE j.position = 1 + coalesce((SELECT g.position FROM group_positions g \
              WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0) \
          AND 4 <= (SELECT count(*) FROM inbox i WHERE i.event_id = j.event_id)";
-    const BEGUN: &str = "SELECT DISTINCT j.event_id FROM journal j JOIN inbox i ON i.event_id = j.event_id \
+    const BEGUN: &str = "SELECT j.event_id FROM journal j JOIN inbox i ON i.event_id = j.event_id \
          WHERE j.position > coalesce((SELECT g.position FROM group_positions g \
-             WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0)";
+             WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0) \
+         GROUP BY j.event_id HAVING count(*) < 4";
     let (folder, database) = setting.database()?;
     let cast = Cast::of(&[(Component::Api, 1), (Component::Relay, 1), (Component::Worker, 1)]);
     let mut stage = Stage::set(folder, database, &cast).await?;

@@ -73,7 +73,7 @@ pub enum BrokerHealth {
 pub struct Lag {
     /// Events published and not yet acknowledged.
     pub events: u64,
-    /// How old the oldest of them is, where the broker can tell.
+    /// How old the oldest of them is, where the broker can tell: since it was stored there, or by the event's own time where the broker keeps no other.
     pub age: Option<Duration>,
 }
 

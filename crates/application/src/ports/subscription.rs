@@ -93,12 +93,15 @@ pub struct Subscription {
     pub prefetch: usize,
     /// Where a new group starts.
     pub start: StartFrom,
+    /// What the group knows this process by, like no other's, for brokers that can use it: one that was killed and is started again under the same name has its share of the
+    /// events back at once, rather than when the broker has given it up. As `group`.
+    pub instance: Option<String>,
 }
 
 impl Subscription {
     /// All matching events from the oldest on, 1,024 unsettled at once.
     pub fn new(group: impl Into<String>, patterns: Vec<EventPattern>) -> Self {
-        Self { group: group.into(), patterns, prefetch: 1_024, start: StartFrom::Earliest }
+        Self { group: group.into(), patterns, prefetch: 1_024, start: StartFrom::Earliest, instance: None }
     }
 
     /// With another bound on unsettled deliveries.
@@ -112,6 +115,13 @@ impl Subscription {
     #[must_use]
     pub fn start(mut self, start: StartFrom) -> Self {
         self.start = start;
+        self
+    }
+
+    /// With a name for this process.
+    #[must_use]
+    pub fn instance(mut self, instance: Option<String>) -> Self {
+        self.instance = instance;
         self
     }
 

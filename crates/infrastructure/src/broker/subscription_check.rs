@@ -1,13 +1,17 @@
 use activelog_application::ports::{SubscribeError, Subscription};
 
-/// The most characters a group's name has.
-const GROUP_MAX: usize = 100;
+/// The most characters a name has.
+const NAME_MAX: usize = 100;
 
 /// Refuses what cannot be the name of a group.
 pub(super) fn check_group(group: &str) -> Result<(), SubscribeError> {
+    check_name("group", group)
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), SubscribeError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b);
-    if group.is_empty() || group.len() > GROUP_MAX || !group.bytes().all(plain) {
-        let reason = format!("group {group:?}: must be 1 to {GROUP_MAX} of a-z, 0-9, `_`, `-` and `.`");
+    if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(plain) {
+        let reason = format!("{what} {name:?}: must be 1 to {NAME_MAX} of a-z, 0-9, `_`, `-` and `.`");
         return Err(SubscribeError::Invalid(reason));
     }
     Ok(())
@@ -17,6 +21,9 @@ pub(super) fn check_group(group: &str) -> Result<(), SubscribeError> {
 pub(super) fn check(subscription: &Subscription) -> Result<(), SubscribeError> {
     let group = &subscription.group;
     check_group(group)?;
+    if let Some(instance) = &subscription.instance {
+        check_name("instance", instance)?;
+    }
     if subscription.patterns.is_empty() {
         return Err(SubscribeError::Invalid(format!("group {group}: no event patterns; use `#` for every event")));
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::broker::partitioned::Progress;
 
-/// For how long after a confirmed membership no other member can have its partitions, with a margin.
+/// For how long after a confirmed membership no other member can have its partitions, with a margin; but for one that comes under the same name.
 const LEASE: Duration = SESSION.saturating_sub(Duration::from_secs(1));
 
 /// How often membership is confirmed when there is nothing to write: what is written again is refused to those who are no members any more.

@@ -54,7 +54,7 @@ impl Session<'_> {
         self.reading.worked();
         let accepted = accept(&self.consumer, &list);
         self.must(accepted);
-        tracing::debug!(group = self.member.group, member = &*self.member.name, partitions = ?coming, "took over partitions");
+        tracing::debug!(group = self.member.group, member = self.member.name.as_str(), partitions = ?coming, "took over partitions");
     }
 
     /// The offsets to start from: the group's, or the first that there is.

@@ -134,7 +134,8 @@ impl Session<'_> {
     fn poll_failed(&mut self, error: KafkaError) {
         match error.rdkafka_error_code() {
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-                self.useless.get_or_insert_with(|| error.to_string());
+                let reason = self.fatal().unwrap_or_else(|| error.to_string());
+                self.useless.get_or_insert(reason);
             }
             Some(code) if is_missing(code) => {
                 self.member.monitor.nudge();

@@ -33,7 +33,7 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn outage(&self, activity: &'static str) -> Outage {
-        Outage::new(&self.outages, &self.group, &self.name, activity)
+        Outage::new(&self.outages, &self.group, self.name.as_str(), activity)
     }
 
     /// Works until the stream is closed; then writes the last positions, tells what came of it, and leaves the group.
@@ -50,6 +50,8 @@ impl Member {
                         End::Useless(reason) => {
                             stuck = session.stuck();
                             self.assignment.forget_all();
+                            // Or the brokers took the next for this one, and gave it what it had.
+                            session.depart();
                             session.abandon();
                             reason
                         }
@@ -57,7 +59,7 @@ impl Member {
                 }
                 Err(error) => storage_error("join the group", error).to_string(),
             };
-            tracing::warn!(group = self.group, member = &*self.name, reason, "joining the group anew");
+            tracing::warn!(group = self.group, member = self.name.as_str(), reason, "joining the group anew");
             let pause = outage.failed(&storage_error("join the group", KafkaError::Subscription(reason)));
             self.wait(pause);
         }
@@ -66,7 +68,7 @@ impl Member {
     }
 
     fn join(&self) -> KafkaResult<BaseConsumer<MemberContext>> {
-        let config = self.settings.member(&self.group, &self.name);
+        let config = self.settings.member(&self.group, self.name.as_str());
         let consumer = BaseConsumer::from_config_and_context(&config, MemberContext::default())?;
         consumer.subscribe(&[&self.settings.topic()])?;
         Ok(consumer)

@@ -41,7 +41,7 @@ impl MemberContext {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// From now on partitions are given up at once, as the driver waits for it when it is dropped.
+    /// From now on partitions come and go without anybody being told: the driver waits for it when it leaves and when it is dropped.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }
@@ -67,12 +67,15 @@ impl ClientContext for MemberContext {
 impl ConsumerContext for MemberContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions = list.elements().iter().map(|element| element.partition()).collect();
-        match event {
-            _ if self.closing.load(Ordering::Acquire) => {
-                let _closing = give_up(consumer, list);
+        let is_assigned = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::Acquire) {
+            // What is not accepted cannot be given up, and the driver would not leave.
+            let done = if is_assigned { accept(consumer, list) } else { give_up(consumer, list) };
+            if let Err(error) = done {
+                tracing::debug!(%error, "while leaving the group");
             }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.tell(Told::Assigned(partitions)),
-            _ => self.tell(Told::Revoked(partitions)),
+        } else {
+            self.tell(if is_assigned { Told::Assigned(partitions) } else { Told::Revoked(partitions) });
         }
     }
 }

@@ -20,9 +20,6 @@ pub struct KafkaOptions {
     pub max_payload: usize,
     /// How long a request or a publish may take.
     pub timeout: Duration,
-    /// What groups know this process by (`group.instance.id`), which no other may use: one that was killed and is started again under the same name has its partitions at
-    /// once, and not when the session of the one before has run out. Without it every start is another.
-    pub instance: Option<String>,
 }
 
 /// Where the brokers are, and who we are to them.
@@ -87,7 +84,7 @@ const PORT: u16 = 9_092;
 const PAYLOAD_MAX: usize = 256 << 20;
 
 impl Default for KafkaOptions {
-    /// `activelog`, 16 partitions, one replica, 7 days, 1 MiB, 5 s, no name.
+    /// `activelog`, 16 partitions, one replica, 7 days, 1 MiB, 5 s.
     fn default() -> Self {
         Self {
             namespace: "activelog".to_owned(),
@@ -96,7 +93,6 @@ impl Default for KafkaOptions {
             max_age: Some(DAY * 7),
             max_payload: 1 << 20,
             timeout: Duration::from_secs(5),
-            instance: None,
         }
     }
 }
@@ -126,10 +122,11 @@ impl KafkaOptions {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "namespace" => {
-                self.namespace = name(value).ok_or("namespace must be 1 to 100 letters, digits, _, - and .")?;
-            }
-            "instance" => {
-                self.instance = Some(name(value).ok_or("instance must be 1 to 100 letters, digits, _, - and .")?);
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+                if value.is_empty() || value.len() > 100 || !value.bytes().all(plain) {
+                    return Err("namespace must be 1 to 100 letters, digits, _, - and .".to_owned());
+                }
+                value.clone_into(&mut self.namespace);
             }
             "partitions" => {
                 let number = value.parse().ok().filter(|n| (1..=1_000).contains(n));
@@ -150,18 +147,12 @@ impl KafkaOptions {
             }
             "tls" | "ssl" | "security.protocol" => return Err("for TLS the URL begins with kafkas://".to_owned()),
             other => {
-                let known = "namespace, partitions, replication, max_age, max_payload, instance and sasl";
+                let known = "namespace, partitions, replication, max_age, max_payload and sasl";
                 return Err(format!("{other:?} is no option: there are {known}"));
             }
         }
         Ok(())
     }
-}
-
-/// A name as Kafka takes them.
-fn name(value: &str) -> Option<String> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    ((1..=100).contains(&value.len()) && value.bytes().all(plain)).then(|| value.to_owned())
 }
 
 impl KafkaServers {
@@ -264,16 +255,10 @@ mod tests {
         assert_eq!((options.partitions, options.replication, options.max_payload), (3, 3, 2_048));
         assert_eq!(options.max_age, Some(DAY * 7));
         options.set("max_age", "forever").expect("an option");
-        options.set("instance", "worker-1").expect("an option");
-        assert_eq!((options.max_age, options.instance.as_deref()), (None, Some("worker-1")));
-        for (key, value) in [
-            ("partitions", "0"),
-            ("replication", "x"),
-            ("max_age", "1"),
-            ("tls", "true"),
-            ("namespace", "a b"),
-            ("instance", ""),
-        ] {
+        assert_eq!(options.max_age, None);
+        for (key, value) in
+            [("partitions", "0"), ("replication", "x"), ("max_age", "1"), ("tls", "true"), ("namespace", "a b")]
+        {
             assert!(options.set(key, value).is_err(), "{key}={value}");
         }
     }

@@ -5,7 +5,7 @@ use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
-    groups::GroupInfo,
+    types::RDKafkaErrorCode as Code,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -19,13 +19,13 @@ use super::{
 use crate::broker::partitioned::{Assignment, Outage};
 
 /// How long closing tries to write the last positions.
-const LAST_COMMIT: Duration = Duration::from_secs(6);
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 
 /// How long leaving the group may take.
 const DEPARTURE: Duration = Duration::from_secs(3);
 
-/// How long the brokers may take to list a group's members.
-const LIST: Duration = Duration::from_secs(1);
+/// How long the driver may take to let go of partitions while the brokers are away.
+const GIVING_UP: Duration = Duration::from_millis(300);
 
 /// Why a session has ended.
 pub(super) enum End {
@@ -177,51 +177,68 @@ impl<'a> Session<'a> {
             if self.assignment.progress().is_empty() {
                 return Ok(());
             }
-            if self.flight.is_none() {
+            let fatal = self.fatal();
+            if fatal.is_none() && self.flight.is_none() {
                 self.commit_if_due();
             }
-            if Instant::now() >= deadline {
-                let why = self.refused.take().map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-                return Err(SettleError(format!("the last positions could not be written in time: {why}").into()));
+            if fatal.is_some() || Instant::now() >= deadline {
+                let refused = self.refused.take().map(|error| error.to_string());
+                let why = fatal.or(refused).unwrap_or_else(|| "no answer".to_owned());
+                return Err(SettleError(format!("the last positions could not be written: {why}").into()));
             }
             // What still comes is the next owner's.
             drop(self.consumer.poll(Duration::from_millis(10)));
         }
     }
 
+    /// Why the driver has given up for good, if it has.
+    pub(super) fn fatal(&self) -> Option<String> {
+        let (code, reason) = self.consumer.client().fatal_error()?;
+        Some(match code {
+            Code::FencedInstanceId => format!(
+                "the brokers know another member by the name {}: this one as it was before an outage, or, if this comes again and again, a process with the same worker.instance",
+                self.member.name.as_str()
+            ),
+            code => format!("{code}: {reason}"),
+        })
+    }
+
     /// Has the group know that this member is gone. The driver does not tell it of one that has a name of its own when it is closed, only when it unsubscribes, and says
     /// nobody when it has: the brokers are asked.
-    fn depart(&mut self) {
-        let (member, deadline) = (self.member, Instant::now() + DEPARTURE);
-        let is_in_time = || member.monitor.health() == BrokerHealth::Up && Instant::now() < deadline;
+    pub(super) fn depart(&mut self) {
+        if self.fatal().is_some() {
+            return;
+        }
+        let (member, now) = (self.member, Instant::now());
+        let deadline = now + DEPARTURE;
+        let is_up = || member.monitor.health() == BrokerHealth::Up;
         // One that is about to be admitted would be missed for as long as a session.
-        while self.waiting.is_some() && self.coming.is_none() && is_in_time() {
+        while self.waiting.is_some() && self.coming.is_none() && is_up() && Instant::now() < deadline {
             drop(self.consumer.poll(Duration::from_millis(10)));
             self.listen();
         }
         self.let_go();
         self.consumer.unsubscribe();
-        let group = member.settings.group_id(&member.group);
+        let given_up = Instant::now() + GIVING_UP;
         let mut pause = Duration::from_millis(10);
-        while is_in_time() {
+        while Instant::now() < if is_up() { deadline } else { given_up } {
             drop(self.consumer.poll(pause));
             pause = (pause * 2).min(Duration::from_millis(200));
-            let groups = self.consumer.fetch_group_list(Some(&group), LIST);
-            let listed = groups.map(|groups| {
-                let mut members = groups.groups().iter().flat_map(GroupInfo::members);
-                members.any(|listed| member.name.is_of(listed.id()))
-            });
-            match listed {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return tracing::debug!(%error, group, "cannot see whether this member has left"),
+            match is_up().then(|| self.is_listed()) {
+                Some(Ok(false)) => return,
+                Some(Err(error)) => tracing::debug!(%error, "cannot see whether this member has left"),
+                Some(Ok(true)) | None => {}
             }
         }
-        tracing::debug!(group, "this member is still listed: its partitions are free when its session runs out");
+        tracing::debug!(
+            group = member.group,
+            "this member may still be listed: its partitions are free when its session has run out"
+        );
     }
 
     /// Ends the driver's part, without telling the group.
     pub(super) fn abandon(mut self) {
+        // Once more if it has departed: what has been told since.
         self.let_go();
         // It must not be the last to hold the consumer, which waits for the group when it is dropped.
         self.committer.end();

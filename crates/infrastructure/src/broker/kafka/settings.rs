@@ -139,3 +139,89 @@ pub(super) fn hidden(topic: &str, reason: &str) -> Finding {
 fn alter(topic: &str, setting: &str) -> String {
     format!("`kafka-configs --alter --topic {topic} --add-config {setting}`")
 }
+
+#[cfg(test)]
+mod tests {
+    use activelog_application::ports::Severity;
+    use rdkafka::admin::{ConfigEntry, ConfigSource, OwnedResourceSpecifier};
+
+    use super::*;
+    use crate::broker::{
+        BrokerUrl,
+        kafka::{KafkaOptions, KafkaServers},
+    };
+
+    fn settings(url: &str) -> Settings {
+        let read: (KafkaServers, KafkaOptions) =
+            KafkaOptions::read(&BrokerUrl::parse(url).expect("a URL")).expect("a URL");
+        Settings::new(read.0, read.1)
+    }
+
+    fn config(settings: &[(&str, &str)]) -> ConfigResource {
+        let entry = |(name, value): &(&str, &str)| ConfigEntry {
+            name: (*name).to_owned(),
+            value: Some((*value).to_owned()),
+            source: ConfigSource::Default,
+            is_read_only: false,
+            is_default: true,
+            is_sensitive: false,
+        };
+        ConfigResource {
+            specifier: OwnedResourceSpecifier::Topic("activelog.events".to_owned()),
+            entries: settings.iter().map(entry).collect(),
+        }
+    }
+
+    /// The findings as their severity and what was found.
+    fn told(findings: &[Finding]) -> Vec<(Severity, &str)> {
+        findings.iter().map(|finding| (finding.severity, finding.what.as_str())).collect()
+    }
+
+    const THREE: Layout = Layout { brokers: 3, replicas: 3, in_sync: 3 };
+
+    #[test]
+    fn a_safe_topic_has_no_findings() {
+        let config = config(&[
+            ("min.insync.replicas", "2"),
+            ("cleanup.policy", "delete"),
+            ("unclean.leader.election.enable", "false"),
+            ("retention.ms", "604800000"),
+            ("max.message.bytes", "1200000"),
+        ]);
+        assert_eq!(told(&of_layout("t", THREE, Some(&config))), []);
+        assert_eq!(told(&of_topic(&settings("kafka://a"), THREE, &config)), []);
+    }
+
+    #[test]
+    fn too_few_replicas_in_sync_are_told_of() {
+        let least = |least| config(&[("min.insync.replicas", least)]);
+        let found = of_layout("t", THREE, Some(&least("1")));
+        assert_eq!(told(&found), [(Severity::Warning, "topic t has 3 replicas and min.insync.replicas 1")]);
+        let found = of_layout("t", Layout { in_sync: 2, ..THREE }, Some(&least("2")));
+        assert_eq!(told(&found), [(Severity::Warning, "topic t: a partition has 2 of its 3 replicas in sync")]);
+        let found = of_layout("t", Layout { brokers: 1, replicas: 1, in_sync: 1 }, Some(&least("2")));
+        let found = told(&found);
+        assert!(found.iter().any(|(severity, _)| *severity == Severity::Error), "nothing can be published: {found:?}");
+    }
+
+    #[test]
+    fn settings_that_lose_events_are_told_of() {
+        let errors = [("cleanup.policy", "compact,delete"), ("unclean.leader.election.enable", "true")];
+        for (name, value) in errors {
+            let found = of_topic(&settings("kafka://a"), THREE, &config(&[(name, value), ("flush.messages", "1")]));
+            assert!(matches!(told(&found)[..], [(Severity::Error, what)] if what.contains(name)), "{found:?}");
+        }
+        for (name, value) in [("retention.ms", "3600000"), ("retention.bytes", "1000000")] {
+            let found = of_topic(&settings("kafka://a"), THREE, &config(&[(name, value)]));
+            assert!(matches!(told(&found)[..], [(Severity::Warning, what)] if what.contains(name)), "{found:?}");
+        }
+        let alone = Layout { brokers: 1, replicas: 1, in_sync: 1 };
+        let found = of_topic(&settings("kafka://a"), alone, &config(&[]));
+        assert!(
+            matches!(told(&found)[..], [(Severity::Warning, what)] if what.contains("flush.messages")),
+            "{found:?}"
+        );
+        let missing = of_missing_topic(&settings("kafka://a?replication=3"), alone).expect("a finding");
+        assert_eq!(missing.severity, Severity::Error);
+    }
+}

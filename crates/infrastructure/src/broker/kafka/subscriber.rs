@@ -50,7 +50,7 @@ pub(super) struct KafkaSubscriber {
 impl KafkaSubscriber {
     pub(super) fn new(settings: Settings, monitor: Monitor, ids: Arc<dyn IdGenerator>) -> Self {
         let groups = Arc::new(Groups::new(settings.clone(), monitor.clone()));
-        let names = Arc::new(MemberNames::new(settings.options.instance.clone(), ids));
+        let names = Arc::new(MemberNames::new(ids));
         let (outages, stop, members) = (Arc::default(), CancellationToken::new(), TaskTracker::new());
         Self { settings, monitor, groups, names, outages, stop, members }
     }
@@ -74,6 +74,8 @@ impl KafkaSubscriber {
         let ((tell, written), (leave, left)) = (oneshot::channel(), oneshot::channel());
         let work = move || {
             member.run(tell);
+            // Its name is free before anybody can ask for another.
+            drop(member);
             // Nobody listens any more if closing has taken too long.
             let _late = leave.send(());
         };
@@ -136,7 +138,7 @@ impl EventSubscriber for KafkaSubscriber {
             assignment: assignment.clone(),
             outages: Arc::clone(&self.outages),
             group: subscription.group.clone(),
-            name: self.names.take(&subscription.group),
+            name: self.names.take(&subscription.group, subscription.instance.as_deref()),
         })?;
         let driver = self.members.spawn(drive(assignment.clone(), subscription.group.clone(), ending));
         Ok(assignment.stream(driver))

@@ -43,11 +43,13 @@ pub(super) struct Watch {
     before: HashMap<u16, (u64, u64)>,
     silent: u32,
     stuck: u32,
+    /// Since when partitions have no owner.
+    pub(super) ownerless: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(stuck: u32) -> Self {
-        Self { looks: 0, before: HashMap::new(), silent: 0, stuck }
+        Self { looks: 0, before: HashMap::new(), silent: 0, stuck, ownerless: None }
     }
 
     pub(super) fn stuck(&self) -> u32 {
@@ -73,9 +75,10 @@ impl Session<'_> {
         }
         self.watch.looks = looks;
         let owned = self.assignment.read_to();
-        if let Some((code, reason)) = self.consumer.client().fatal_error() {
-            self.useless.get_or_insert_with(|| format!("{code}: {reason}"));
+        if let Some(reason) = self.fatal() {
+            self.useless.get_or_insert(reason);
         }
+        self.look_for_owners();
         let unconfirmed = !owned.is_empty() && self.confirmed.elapsed() > CONFIRMATION;
         if unconfirmed && self.member.monitor.well_for() > CONFIRMATION {
             self.useless.get_or_insert_with(|| "the group does not confirm this member".to_owned());

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -121,22 +121,24 @@ pub(crate) async fn batch_skips_the_key_of_a_failed_event(fixture: Arc<dyn Broke
     reader.stays_quiet(scene.fixture.quiet()).await
 }
 
-/// Where the broker can tell: lag grows with what is published and is zero once all is acknowledged.
+/// Lag grows with what is published and is zero once all is acknowledged. Where the broker tells how old the oldest is, that grows with it.
 pub(crate) async fn lag_reaches_zero(fixture: Arc<dyn BrokerFixture>) -> Outcome {
+    // In what units brokers stamp events is theirs.
+    const CLOCKS: Duration = Duration::from_secs(1);
     let scene = Scene::open(fixture).await;
     let mut reader = scene.reader(&all("group")).await?;
     scene.publish(&events("thing.done", 5, 50)).await?;
     let subscriber = &scene.broker.subscriber;
-    let lag = async || {
-        let lag = subscriber.lag("group").await.map_err(|e| failed("lag")(&e))?;
-        Ok::<_, String>(lag.map(|lag| lag.events))
-    };
-    if lag().await?.is_none() {
-        return Ok(());
-    }
-    scene.until("the lag is what was published", async || Ok(lag().await? == Some(50))).await?;
+    let lag = async || subscriber.lag("group").await.map_err(|e| failed("lag")(&e));
+    let events = async || Ok::<_, String>(lag().await?.map(|lag| lag.events));
+    scene.until("the lag is what was published", async || Ok(events().await? == Some(50))).await?;
+    scene
+        .until("the age grows", async || Ok(lag().await?.is_none_or(|lag| lag.age.is_none_or(|age| age >= CLOCKS))))
+        .await?;
     reader.consume(50).await?;
-    scene.until("the lag is zero", async || Ok(lag().await? == Some(0))).await?;
+    scene.until("the lag is zero", async || Ok(events().await? == Some(0))).await?;
+    let left = lag().await?.and_then(|lag| lag.age);
+    ensure(left.is_none(), || format!("nothing is left, and the oldest of it is {left:?} old"))?;
     reader.close().await
 }
 
