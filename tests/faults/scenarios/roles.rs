@@ -64,18 +64,17 @@ pub(super) async fn aborted_requests(setting: Setting) -> Result<(), String> {
     ordeal(setting, &cast, &pace, setting.times(3), &habits).await
 }
 
-/// After a worker has stopped in order, the first event that the group has not acknowledged in a partition is one that not every handler has taken. One of which
-/// handlers had taken a part before that worker was started does not count: the stop may have come before it asked each of them, and it can only acknowledge what it
-/// knows to be taken.
+/// After a worker has stopped in order, the first event that the group has not acknowledged in a partition is one that not every handler has taken. One that a handler had
+/// taken before that worker was started does not count, not even if all had: it was finished behind one that was not, and comes again behind that one. The stop may come before
+/// each handler was asked whether it has it, and a worker acknowledges what it knows to be taken.
 pub(super) async fn acknowledged(setting: Setting) -> Result<(), String> {
     const FINISHED: &str = "SELECT j.event_id FROM journal j \
          WHERE j.position = 1 + coalesce((SELECT g.position FROM group_positions g \
              WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0) \
          AND 4 <= (SELECT count(*) FROM inbox i WHERE i.event_id = j.event_id)";
-    const BEGUN: &str = "SELECT j.event_id FROM journal j JOIN inbox i ON i.event_id = j.event_id \
+    const BEGUN: &str = "SELECT DISTINCT j.event_id FROM journal j JOIN inbox i ON i.event_id = j.event_id \
          WHERE j.position > coalesce((SELECT g.position FROM group_positions g \
-             WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0) \
-         GROUP BY j.event_id HAVING count(*) < 4";
+             WHERE g.group_name = 'activelog' AND g.partition = j.partition), 0)";
     let (folder, database) = setting.database()?;
     let cast = Cast::of(&[(Component::Api, 1), (Component::Relay, 1), (Component::Worker, 1)]);
     let mut stage = Stage::set(folder, database, &cast).await?;
