@@ -7,7 +7,6 @@
 mod fixtures;
 #[path = "conformance/guarantees.rs"]
 mod guarantees;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
 mod support;
 
 use std::{process::ExitCode, sync::Arc};

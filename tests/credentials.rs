@@ -71,6 +71,15 @@ async fn nats_with_a_user_over_tls() {
 }
 
 #[tokio::test]
+async fn nats_with_a_token() {
+    let configuration = |_| format!("authorization {{ token: {PASSWORD:?} }}\n");
+    let Some(server) = server(Kind::Nats, configuration) else { return };
+    let url = format!("nats://{IN_A_URL}@127.0.0.1:{}", server.port());
+    works(&url, None).await;
+    refused(&url.replace(IN_A_URL, "wr0ng%2Fpass"), None, &["wrong"]).await;
+}
+
+#[tokio::test]
 async fn rabbitmq_with_a_user_and_a_virtual_host_over_tls() {
     let Some(authority) = Authority::new() else { return };
     let secure = free_port();
@@ -103,10 +112,11 @@ inter.broker.listener.name=INNER
 listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.quorum.voters=1@127.0.0.1:{controller}
 sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_plaintext.plain.sasl.jaas.config={login}
 listener.name.sasl_ssl.plain.sasl.jaas.config={login}
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.location={}
 ",
@@ -119,13 +129,15 @@ ssl.keystore.location={}
     refused(&plain.replace(IN_A_URL, "wr0ng%2Fpass"), None, &["user or password are wrong"]).await;
     let url = format!("kafkas://anna:{IN_A_URL}@127.0.0.1:{secure}");
     only_as_it_should(&url, &authority, &["user or password are wrong"]).await;
-    add_scram_user("berta", inner);
-    let url = format!("kafkas://berta:{IN_A_URL}@127.0.0.1:{secure}?sasl=scram-sha-256&namespace=proven");
-    only_as_it_should(&url, &authority, &["user or password are wrong"]).await;
+    for mechanism in ["scram-sha-256", "scram-sha-512"] {
+        add_scram_user("berta", mechanism, inner);
+        let url = format!("kafkas://berta:{IN_A_URL}@127.0.0.1:{secure}?sasl={mechanism}&namespace=proven");
+        only_as_it_should(&url, &authority, &["user or password are wrong"]).await;
+    }
 }
 
-/// Has Kafka know a user with [`PASSWORD`] by a proof of it.
-fn add_scram_user(name: &str, port: u16) {
+/// Has Kafka know a user with [`PASSWORD`] by a proof of it. One at a time: it alters a user once in a request.
+fn add_scram_user(name: &str, mechanism: &str, port: u16) {
     let java = Kind::Kafka.find().expect("the server runs by it");
     let jars = private_kafka::jars().expect("they are there").join("*");
     let mut command = Command::new(java);
@@ -135,7 +147,8 @@ fn add_scram_user(name: &str, port: u16) {
         &format!("127.0.0.1:{port}"),
     ]);
     command.args(["--alter", "--entity-type", "users", "--entity-name", name]);
-    let output = command.args(["--add-config", &format!("SCRAM-SHA-256=[password={PASSWORD}]")]).output();
+    let proof = format!("{}=[password={PASSWORD}]", mechanism.to_uppercase());
+    let output = command.args(["--add-config", &proof]).output();
     let output = output.expect("java runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

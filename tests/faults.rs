@@ -2,12 +2,12 @@
 //! stopped, cut off, out of disk and given handlers that misbehave, while clients write. One oracle judges all of it: what the clients were told, the tables, and a ledger of effects.
 //!
 //! ```text
-//! cargo test --features fault-injection --test faults                      every scenario, about fifteen minutes
-//! cargo test --features fault-injection --test faults -- sqlite::          those on one database, or one broker
-//! cargo test --features fault-injection --test faults -- --long 4h         with more faults, over and over
-//! cargo test --features fault-injection --test faults -- --kills 300       300 kills of every component in a row
-//! cargo test --features fault-injection --test faults -- --volume 100000   as many activities through each broker that is a server
-//! ACTIVELOG_FAULTS_SEED=17 cargo test …                                    the same schedule again
+//! cargo test --all-features --test faults                             every scenario, about seventeen minutes
+//! cargo test --all-features --test faults -- sqlite::                 those on one database, or one broker
+//! cargo test --all-features --test faults -- --long 4h                with more faults, over and over
+//! cargo test --all-features --test faults -- --kills 300              300 kills of every component in a row
+//! cargo test --all-features --test faults -- --volume 100000          as many activities through each broker that is a server
+//! ACTIVELOG_FAULTS_SEED=17 cargo test …                               the same schedule again
 //! ```
 //!
 //! Adding a scenario: a function in `tests/faults/scenarios/` and a line in its list.
@@ -40,8 +40,6 @@ mod options;
 mod oracle;
 #[path = "faults/processes.rs"]
 mod processes;
-#[path = "faults/proxy.rs"]
-mod proxy;
 #[path = "faults/scenarios/mod.rs"]
 mod scenarios;
 #[path = "faults/schedule.rs"]
@@ -128,6 +126,10 @@ fn trials(mode: Mode, seed: u64) -> Vec<Trial> {
 /// The scenarios on PostgreSQL and one of the brokers that are servers.
 fn on_broker(kind: Kind, no_database: bool, mode: Mode, seed: u64) -> Vec<Trial> {
     if !is_compiled_in(kind) {
+        scenarios::left_out(&format!(
+            "every scenario on {name}: compiled without the feature {name:?}",
+            name = kind.name()
+        ));
         return Vec::new();
     }
     let missing = no_database || (!support::require_servers() && kind.find().is_none());

@@ -232,3 +232,55 @@ async fn a_server_that_stands_still_ends_the_asking() {
         assert!(asked.is_ok_and(|answer| answer.is_err()), "{}", kind.name());
     }
 }
+
+/// Whose connection it is shows in the server's own tools; of Redis it is looked at above.
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn nats_lists_whose_connections_they_are() {
+    let monitor = support::private_postgres::free_port();
+    let Some(server) = PrivateBroker::start_with(Kind::Nats, |_| format!("http: \"127.0.0.1:{monitor}\"\n")) else {
+        return broker_left_out(Kind::Nats);
+    };
+    let _broker = connect(&server.url("names")).await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let listed = http.get(format!("http://127.0.0.1:{monitor}/connz")).send().await.expect("the server tells");
+    let listed = listed.text().await.expect("a list");
+    assert!(listed.contains(r#""name": "activelog""#), "{listed}");
+}
+
+#[cfg(feature = "rabbitmq")]
+#[tokio::test]
+async fn rabbitmq_logs_whose_connections_they_are() {
+    let log = |_| "log.console.level = info\n".to_owned();
+    let Some(server) = PrivateBroker::start_with(Kind::RabbitMq, log) else { return broker_left_out(Kind::RabbitMq) };
+    let _broker = connect(&server.url("names")).await;
+    for purpose in ["publishing", "consuming"] {
+        let name = format!("activelog names: {purpose}");
+        let is_logged = async || server.log().contains(&name).then_some(());
+        support::eventually(&format!("the log has {name:?}"), Duration::from_secs(10), is_logged).await;
+    }
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_lists_whose_members_they_are() {
+    use activelog_application::ports::{EventPattern, Subscription};
+    use rdkafka::{
+        ClientConfig,
+        consumer::{BaseConsumer, Consumer},
+    };
+    let Some(url) = fresh_namespace(Kind::Kafka) else { return };
+    let broker = connect(&url).await;
+    let subscription = Subscription::new(GROUP, vec![EventPattern::all()]);
+    let _stream = broker.subscriber.subscribe(&subscription).await.expect("a stream");
+    let (server, namespace) = url.split_once("?namespace=").expect("a namespace");
+    let other = ClientConfig::new().set("bootstrap.servers", server.trim_start_matches("kafka://")).create();
+    let other: BaseConsumer = other.expect("a client");
+    let group = format!("{namespace}.{GROUP}");
+    let is_listed = async || {
+        let listed = other.fetch_group_list(Some(&group), Duration::from_secs(5)).ok()?;
+        let members = listed.groups().iter().flat_map(|group| group.members());
+        members.into_iter().any(|member| member.client_id() == "activelog-group").then_some(())
+    };
+    support::eventually("the group has a member of that name", Duration::from_secs(30), is_listed).await;
+}

@@ -1,4 +1,4 @@
-//! What only Redis can get wrong: streams are cut short, by the adapter itself.
+//! What only Redis can get wrong: streams are cut short, by the adapter itself; a user's rights are for each command.
 #![cfg(feature = "redis")]
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,6 +18,11 @@ use support::{Kind, eventually};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn connect(url: &str) -> Broker {
+    let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
+    BrokerRegistry::with_builtin().connect(url, resources).await.expect("the server is there")
+}
 
 async fn stream(broker: &Broker, group: &str) -> Box<dyn DeliveryStream> {
     let subscription = Subscription::new(group, vec![EventPattern::all()]);
@@ -63,14 +68,40 @@ async fn length(url: &str) -> usize {
     length
 }
 
+/// What docs/brokers.md says a user needs.
+const RIGHTS: &str = "+@stream +@hash +@set +@sortedset +@scripting +@transaction +ping +time +exists +del";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_needs_no_more_rights_than_are_documented() {
+    assert!(include_str!("../docs/brokers.md").contains(RIGHTS), "docs/brokers.md does not say {RIGHTS}");
+    let Some(server) = support::broker(Kind::Redis) else { return };
+    let client = ::redis::Client::open(format!("redis://127.0.0.1:{}", server.port())).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+    let mut user = ::redis::cmd("ACL");
+    user.arg("SETUSER").arg("least").arg("on").arg(">hush").arg("~least:*").arg(RIGHTS.split(' ').collect::<Vec<_>>());
+    let () = user.query_async(&mut connection).await.expect("a user");
+    let url = format!("redis://least:hush@127.0.0.1:{}?namespace=least&retain=0", server.port());
+    let broker = connect(&url).await;
+    let mut all = stream(&broker, "group").await;
+    publish(&broker, 1..=3_000).await;
+    take(&mut *all, 1, 3_000).await;
+    let is_taken = async || {
+        let lag = broker.subscriber.lag("group").await.expect("a lag").expect("a lag");
+        (lag.events == 0).then_some(())
+    };
+    eventually("all is acknowledged", PATIENCE, is_taken).await;
+    all.close().await.expect("it closes");
+    broker.subscriber.remove_group("group").await.expect("it goes");
+    broker.probe.probe("group").await.expect("it answers");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_are_cut_behind_the_slowest_group_and_no_further() {
     const FIRST: u64 = 3_000;
     const ALL: u64 = 6_000;
     let Some(url) = support::fresh_namespace(Kind::Redis) else { return };
     let url = format!("{url}&retain=0");
-    let resources = BrokerResources { ids: Arc::new(UuidV7Generator), journal: None };
-    let broker = BrokerRegistry::with_builtin().connect(&url, resources).await.expect("the server is there");
+    let broker = connect(&url).await;
     let (mut fast, mut slow) = (stream(&broker, "fast").await, stream(&broker, "slow").await);
     publish(&broker, 1..=FIRST).await;
     take(&mut *fast, 1, FIRST).await;

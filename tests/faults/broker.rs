@@ -6,8 +6,11 @@ use nix::sys::signal::Signal;
 
 use crate::{
     deleting::delete_all,
-    proxy::{Proxy, Share, Trouble},
-    support::{Kind, PrivateBroker, private_broker::Placement},
+    support::{
+        Kind, PrivateBroker,
+        private_broker::Placement,
+        proxy::{Proxy, Share, Trouble},
+    },
 };
 
 /// What its keys, streams, queues and topics begin with.

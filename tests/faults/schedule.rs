@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::proxy::{Share, Trouble};
+use crate::support::proxy::{Share, Trouble};
 
 /// Something that can be hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +84,7 @@ pub(crate) enum Draw {
     Reset,
     Cut,
     Delay,
+    HalfOpen,
 }
 
 /// The longest lease that a frozen process has to lose, with some to spare.
@@ -134,6 +135,7 @@ fn draw(random: &mut fastrand::Rng, faults: &[Draw], component: Component) -> Fa
         Draw::Reset => Fault::Trouble(Trouble::Reset, share),
         Draw::Cut => Fault::Trouble(Trouble::Cut, share),
         Draw::Delay => Fault::Trouble(Trouble::Delay(Duration::from_millis(second)), share),
+        Draw::HalfOpen => Fault::Trouble(Trouble::HalfOpen, share),
     }
 }
 

@@ -145,9 +145,9 @@ async fn a_bridge_refuses_to_go_in_a_circle_and_stops_at_what_the_target_refuses
     let source = connect(&from).await;
     let mut sent: Vec<EventEnvelope> = (1..=6).map(|n| event("thing.done", "thing-1", n)).collect();
     // More than the topic takes, and less than the source does.
-    sent[3].data = format!("\"{}\"", "x".repeat(2 << 20)).into();
+    sent[3].data = format!("\"{}\"", "x".repeat(256 << 10)).into();
     publish(&source, &sent).await;
-    let to_small = format!("{to}&max_payload=1048576");
+    let to_small = format!("{to}&max_payload=65536");
     let bridge = ["bridge", "--from", &from, "--to", &to_small, "--until-drained"];
     let stopped = setting.run(&bridge).await;
     let errors = String::from_utf8_lossy(&stopped.stderr).into_owned();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     client::{Client, activity},
     process::{Setting, run},
+    support,
 };
 
 /// Every file below a folder with what it holds.
@@ -144,7 +145,7 @@ async fn wrong_use_and_a_wrong_configuration_are_not_looked_at() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn postgres_is_asked_for_its_settings() {
-    let Some(url) = crate::support::fresh_database() else { return };
+    let Some(url) = support::fresh_database() else { return };
     let setting = Setting::on(url.clone());
     let (code, whole) = diagnosis(&setting, &[]).await;
     assert_eq!(code, Some(0), "{whole:#}");
@@ -167,10 +168,73 @@ async fn postgres_is_asked_for_its_settings() {
     assert!(!whole.to_string().contains("hush"), "{whole:#}");
 }
 
+/// A broker that is a server: before anything is there, and while the program works with it.
+#[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
+async fn on_a_server(kind: support::Kind, product: &str) {
+    let Some(url) = support::fresh_namespace(kind) else { return };
+    let setting = Setting::sqlite().with_broker(url);
+    assert!(setting.run(&["migrate"]).await.status.success());
+    let (code, whole) = diagnosis(&setting, &[]).await;
+    assert_eq!((code, &whole["errors"]), (Some(0), &0.into()), "{whole:#}");
+    found(&whole, "broker", "ok", product);
+    // Streams of Redis come with their first event: there is nothing to make.
+    if kind != support::Kind::Redis {
+        found(&whole, "broker", "ok", "what carries events is not all there yet");
+    }
+    let serve = setting.start("serve").await;
+    let client = Client::new(serve.base());
+    for day in 1..=3 {
+        client.create(&activity(Uuid::from_u128(1), day, 30)).await;
+    }
+    setting.store.settles_with(3).await;
+    let looked = async |words: &'static str| {
+        let told = async || {
+            let (code, whole) = diagnosis(&setting, &[]).await;
+            assert_eq!((code, &whole["errors"]), (Some(0), &0.into()), "{whole:#}");
+            found(&whole, "broker", "ok", product);
+            found(&whole, "broker", "ok", "through a loss of power; broker.require_durability asks for");
+            whole.to_string().contains(words).then_some(())
+        };
+        support::eventually(words, crate::process::PATIENCE, told).await;
+    };
+    // RabbitMQ tells of a queue how many wait only while nobody has it.
+    if kind == support::Kind::RabbitMq {
+        looked("it cannot be told from here how far group activelog is behind").await;
+    } else {
+        looked("group activelog has 0 events to take").await;
+    }
+    serve.stop().await;
+    looked("group activelog has 0 events to take").await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn on_redis() {
+    on_a_server(support::Kind::Redis, "Redis 7.").await;
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn on_nats() {
+    on_a_server(support::Kind::Nats, "NATS 2.").await;
+}
+
+#[cfg(feature = "rabbitmq")]
+#[tokio::test]
+async fn on_rabbitmq() {
+    on_a_server(support::Kind::RabbitMq, "RabbitMQ ").await;
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn on_kafka() {
+    on_a_server(support::Kind::Kafka, "Kafka").await;
+}
+
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn a_careless_broker_is_told_of_by_the_doctor_and_in_health() {
-    use crate::support::{self, Kind, PrivateBroker};
+    use crate::support::{Kind, PrivateBroker};
     let Some(server) = PrivateBroker::start_with(Kind::Redis, |_| Kind::Redis.careless().to_owned()) else {
         return support::broker_left_out(Kind::Redis);
     };

@@ -144,7 +144,7 @@ impl Kind {
             Self::Nats => (
                 "nats.conf",
                 format!(
-                    "listen: 127.0.0.1:{port}\nmax_payload: 8MB\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{extra}",
+                    "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{extra}",
                     folder.join("data")
                 ),
             ),

@@ -10,6 +10,7 @@ pub mod private_broker;
 pub mod private_kafka;
 pub mod private_postgres;
 mod private_rabbitmq;
+pub mod proxy;
 
 use std::{
     io::Write,

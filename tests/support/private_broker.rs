@@ -172,7 +172,8 @@ impl PrivateBroker {
         Pid::from_raw(text.trim().parse().expect("a process id"))
     }
 
-    fn log(&self) -> String {
+    /// What the server has said since it was first started.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
     }
 

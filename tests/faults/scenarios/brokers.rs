@@ -29,7 +29,7 @@ async fn ordeal(setting: Setting, cast: Cast, schedules: &[Schedule], habits: &H
     stage.conclude(clients, DRAIN).await.map(drop)
 }
 
-/// The server is killed and freezes, workers and relays are killed, and the network between them resets, cuts, delays and keeps silent.
+/// The server is killed and freezes, workers and relays are killed, and the network between them resets, cuts, delays, keeps silent and forgets.
 pub(super) async fn everything_happens(setting: Setting) -> Result<(), String> {
     let is_long = matches!(setting.mode, Mode::Long(_));
     let (frozen, silent, down) = if is_long { (30, 20, 500..60_000) } else { (7, 5, 2_900..3_100) };
@@ -49,7 +49,7 @@ pub(super) async fn everything_happens(setting: Setting) -> Result<(), String> {
         draw(
             Component::Network,
             6,
-            &[Draw::Reset, Draw::Cut, Draw::SilenceUpTo(silent), Draw::Delay],
+            &[Draw::Reset, Draw::Cut, Draw::SilenceUpTo(silent), Draw::Delay, Draw::HalfOpen],
             500..3_000,
             0..1,
         ),

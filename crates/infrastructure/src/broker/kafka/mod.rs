@@ -15,7 +15,7 @@
 //! - A partition that goes to another member is drained for at most ten seconds and committed before it is given up. Meanwhile the driver fetches nothing: of the others what is
 //!   in memory goes on. A member that died is followed after six seconds.
 //! - Members are static (`group.instance.id`): the brokers know them again after an outage that was longer than a session, and one that was killed by the name of its process
-//!   ([`Subscription::instance`](activelog_application::ports::Subscription::instance)). They leave by unsubscribing. Partitions that stay nobody's for twelve seconds have the
+//!   ([`Subscription::instance`](activelog_application::ports::Subscription::instance)). They leave by unsubscribing. Partitions that stay nobody's for eleven seconds have the
 //!   group shared anew.
 //! - A new group writes down where it begins when it subscribes. Kafka forgets the positions of a group without members after `offsets.retention.minutes` (a week); it
 //!   then gets everything again.
@@ -29,8 +29,8 @@
 //! `kafka://[user:password@]host[:port][,host…][?namespace=activelog&partitions=16&replication=1&max_age=7d&max_payload=1048576]`. User and password are for
 //! SASL PLAIN, or with `sasl=scram-sha-256` or `sasl=scram-sha-512` for SCRAM. `kafkas://` speaks TLS and trusts the authorities that OpenSSL trusts, or those of `SSL_CERT_FILE`
 //! instead. TLS and SCRAM need the feature `kafka-tls`, which links the system's OpenSSL. `partitions`, `replication`, `max_age` (or `forever`) and `max_payload`
-//! say how the topic is made; of one that is there, `max.message.bytes` bounds the payload. Clients show as `activelog-publisher`, `activelog-monitor` and
-//! `activelog-<group>` in the broker's tools.
+//! say how the topic is made; of one that is there, `max.message.bytes` bounds the payload. Clients show as `activelog-publisher`, `activelog-monitor`, `activelog-admin`,
+//! `activelog-probe` and `activelog-<group>` in the broker's tools.
 //!
 //! # Durability
 //!

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use lapin::{
     BasicProperties, Channel, Connection,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    types::ShortString,
     uri::AMQPUri,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    error::RequestError,
     greeting::{Greeting, greeting},
     link::Link,
     topology::Topology,
@@ -27,6 +29,19 @@ const NOBODY: &str = ":probe";
 
 /// How long a server that takes messages may take to say so.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a server may take to make a queue, before one that is missing is taken for gone.
+const MAKING: Duration = Duration::from_secs(1);
+
+/// The queues of a group.
+#[derive(Default)]
+struct Queues {
+    /// It has none, as far as was looked.
+    none: bool,
+    missing: usize,
+    /// Those that this program would not have made, and what the server says of it.
+    wrong: Vec<(ShortString, RequestError)>,
+}
 
 /// Asks RabbitMQ.
 pub(super) struct RabbitMqProbe {
@@ -94,7 +109,27 @@ impl RabbitMqProbe {
 
     /// What is wrong with the queues of a group, if it has any.
     async fn queues(&self, group: &str) -> Result<Vec<Finding>, AnyError> {
-        let (mut missing, mut wrong) = (0, Vec::new());
+        let mut seen = self.look(group).await?;
+        // A worker that starts makes them one after the other.
+        while seen.missing > 0 && !seen.none {
+            sleep(MAKING).await;
+            let before = std::mem::replace(&mut seen, self.look(group).await?);
+            if seen.missing >= before.missing {
+                break;
+            }
+        }
+        if seen.none {
+            return Ok(vec![no_queues(group)]);
+        }
+        let Queues { missing, wrong, .. } = seen;
+        let lacking = (missing > 0).then(|| some_queues(group, missing));
+        let others = wrong.len().saturating_sub(1);
+        let misshapen = wrong.first().map(|(queue, error)| misshapen(queue.as_str(), others, &error.to_string()));
+        Ok(lacking.into_iter().chain(misshapen).collect())
+    }
+
+    async fn look(&self, group: &str) -> Result<Queues, AnyError> {
+        let mut seen = Queues::default();
         let mut channel = self.link.channel().await?;
         for partition in (0..PARTITIONS).map(Partition) {
             if !channel.status().connected() {
@@ -102,24 +137,21 @@ impl RabbitMqProbe {
                 channel = self.link.channel().await?;
             }
             if !self.topology.has_queue(&channel, group, partition).await? {
-                missing += 1;
+                seen.missing += 1;
                 // Every question for a queue that is not there is an error in the server's log.
-                if missing == 2 && partition.0 == 1 {
-                    return Ok(vec![no_queues(group)]);
+                if seen.missing == 2 && partition.0 == 1 {
+                    return Ok(Queues { none: true, ..seen });
                 }
                 continue;
             }
             // It is there, so this compares it with what was asked for, and makes nothing.
             match self.topology.make_queue(&channel, group, partition).await {
                 Ok(()) => {}
-                Err(error) if error.is_refused() => wrong.push((self.topology.queue(group, partition), error)),
+                Err(error) if error.is_refused() => seen.wrong.push((self.topology.queue(group, partition), error)),
                 Err(error) => return Err(error.into()),
             }
         }
-        let lacking = (missing > 0).then(|| some_queues(group, missing));
-        let others = wrong.len().saturating_sub(1);
-        let misshapen = wrong.first().map(|(queue, error)| misshapen(queue.as_str(), others, &error.to_string()));
-        Ok(lacking.into_iter().chain(misshapen).collect())
+        Ok(seen)
     }
 
     /// Whether the server takes messages: it tells of alarms only when one is published. This one reaches nobody.

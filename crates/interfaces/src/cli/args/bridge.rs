@@ -12,7 +12,7 @@ Examples:
 
 Copies a live stream with the ids of its events and, within each partition key, their order. An event is acknowledged at the source
 only after the target has taken it: kill it as you like and start it again, it goes on where it was. What was under way is then
-copied a second time, under the same id. Trouble that may pass is waited out. Run one at a time for a group, and never one in each
+copied a second time, under the same id. Once both brokers have answered, trouble that may pass is waited out. Run one at a time for a group, and never one in each
 direction. docs/moving-brokers.md tells when it is needed: moving activelog itself needs no copying.
 
 Exit codes:

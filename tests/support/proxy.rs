@@ -1,4 +1,4 @@
-//! A TCP proxy between the roles and a broker: what networks do to connections. Each connection has random numbers of its own from one seed.
+//! A TCP proxy between clients and a server: what networks do to connections. Each connection has random numbers of its own from one seed.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -12,11 +12,11 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::support::private_postgres::free_port;
+use super::private_postgres::free_port;
 
 /// What is done to connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// They are reset at once.
     Reset,
     /// They are reset in the middle of what is sent next.
@@ -25,23 +25,26 @@ pub(crate) enum Trouble {
     Silence(Duration),
     /// Everything takes so much longer, for a few seconds.
     Delay(Duration),
+    /// Those that are open stay open, and nothing that is sent over them arrives ever again, not even that one end has closed its own. New ones are as they should be.
+    HalfOpen,
 }
 
 impl Trouble {
     /// What it is called in the tally.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Reset => "reset",
             Self::Cut => "cut",
             Self::Silence(_) => "silent",
             Self::Delay(_) => "delayed",
+            Self::HalfOpen => "half-open",
         }
     }
 }
 
 /// Which connections are hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Share {
+pub enum Share {
     All,
     /// Those whose number is even or odd.
     Half(u64),
@@ -67,13 +70,29 @@ const DELAYED: Duration = Duration::from_secs(3);
 struct Weather {
     trouble: Option<Trouble>,
     share: Share,
-    /// How often those with an even and those with an odd number were reset.
-    resets: [u64; 2],
+    resets: Toll,
+    losses: Toll,
+}
+
+/// How often something was done to the connections with an even and to those with an odd number.
+#[derive(Debug, Clone, Copy, Default)]
+struct Toll([u64; 2]);
+
+impl Toll {
+    fn strike(&mut self, share: Share) {
+        for (parity, count) in (0..).zip(&mut self.0) {
+            *count += u64::from(share.has(parity));
+        }
+    }
+
+    fn of(self, connection: u64) -> u64 {
+        self.0[usize::from(connection % 2 == 1)]
+    }
 }
 
 /// A proxy. It ends, and its connections with it, when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     port: u16,
     upstream: watch::Sender<Option<u16>>,
     weather: watch::Sender<Weather>,
@@ -82,29 +101,35 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Listens. Until it is told of a server, connections are accepted and reset.
-    pub(crate) async fn start(seed: u64) -> io::Result<Self> {
+    pub async fn start(seed: u64) -> io::Result<Self> {
         let listener = listen().await?;
         let port = listener.local_addr()?.port();
         let (upstream, server) = watch::channel(None);
-        let (weather, forecast) = watch::channel(Weather { trouble: None, share: Share::All, resets: [0; 2] });
+        let (weather, forecast) = watch::channel(Weather {
+            trouble: None,
+            share: Share::All,
+            resets: Toll::default(),
+            losses: Toll::default(),
+        });
         let task = tokio::spawn(accept(listener, server, forecast, seed));
         Ok(Self { port, upstream, weather, task })
     }
 
     /// Where clients come to.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The server's port.
-    pub(crate) fn forward_to(&self, port: u16) {
+    pub fn forward_to(&self, port: u16) {
         self.upstream.send_replace(Some(port));
     }
 
     /// Has connections suffer. Returns when it is over.
-    pub(crate) async fn trouble(&self, trouble: Trouble, share: Share) {
+    pub async fn trouble(&self, trouble: Trouble, share: Share) {
         let over = match trouble {
-            Trouble::Reset => return self.reset(share),
+            Trouble::Reset => return self.weather.send_modify(|weather| weather.resets.strike(share)),
+            Trouble::HalfOpen => return self.weather.send_modify(|weather| weather.losses.strike(share)),
             Trouble::Cut => CUT,
             Trouble::Silence(time) => time,
             Trouble::Delay(_) => DELAYED,
@@ -112,14 +137,6 @@ impl Proxy {
         self.weather.send_modify(|weather| (weather.trouble, weather.share) = (Some(trouble), share));
         tokio::time::sleep(over).await;
         self.weather.send_modify(|weather| weather.trouble = None);
-    }
-
-    fn reset(&self, share: Share) {
-        self.weather.send_modify(|weather| {
-            for (parity, count) in (0..).zip(&mut weather.resets) {
-                *count += u64::from(share.has(parity));
-            }
-        });
     }
 }
 
@@ -153,8 +170,8 @@ async fn accept(
         let Ok((client, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
         number += 1;
-        let resets = weather.borrow().resets;
-        let sky = Sky { weather: weather.clone(), connection: number, resets };
+        let before = *weather.borrow();
+        let sky = Sky { weather: weather.clone(), connection: number, before };
         let random = fastrand::Rng::with_seed(seed ^ number);
         connections.spawn(serve(client, server.clone(), sky, random));
     }
@@ -190,9 +207,18 @@ async fn pump(
     loop {
         let read = tokio::select! {
             () = sky.reset() => return Err(()),
-            read = from.read(&mut buffer) => read.map_err(drop)?,
+            read = from.read(&mut buffer) => read,
         };
         sky.clear().await;
+        if sky.is_lost() {
+            if !matches!(read, Ok(1..)) {
+                // The other end is not told.
+                sky.reset().await;
+                return Err(());
+            }
+            continue;
+        }
+        let read = read.map_err(drop)?;
         match sky.now() {
             Some(Trouble::Cut) if read > 1 => {
                 let part = random.usize(1..read);
@@ -218,8 +244,8 @@ async fn pump(
 struct Sky {
     weather: watch::Receiver<Weather>,
     connection: u64,
-    /// As they were when it began.
-    resets: [u64; 2],
+    /// As it was when the connection began.
+    before: Weather,
 }
 
 impl Sky {
@@ -227,6 +253,11 @@ impl Sky {
     fn now(&self) -> Option<Trouble> {
         let weather = *self.weather.borrow();
         weather.trouble.filter(|_| weather.share.has(self.connection))
+    }
+
+    /// Whether nothing arrives by it any more.
+    fn is_lost(&self) -> bool {
+        self.weather.borrow().losses.of(self.connection) > self.before.losses.of(self.connection)
     }
 
     /// Waits until nothing keeps it silent.
@@ -240,8 +271,8 @@ impl Sky {
 
     /// Waits until it is reset.
     async fn reset(&mut self) {
-        let (parity, before) = (usize::from(self.connection % 2 == 1), self.resets);
-        if self.weather.wait_for(|weather| weather.resets[parity] > before[parity]).await.is_err() {
+        let (connection, before) = (self.connection, self.before.resets.of(self.connection));
+        if self.weather.wait_for(|weather| weather.resets.of(connection) > before).await.is_err() {
             std::future::pending().await
         }
     }
