@@ -30,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 /// Within which time it has to be noticed.
 const NOTICED: Duration = Duration::from_secs(15);
 
-/// Within which time a publish has an outcome.
-const PUBLISHED: Duration = Duration::from_secs(10);
+/// Within which time a publish has an outcome: the adapters give up after 10 s at most.
+const PUBLISHED: Duration = Duration::from_secs(15);
 
 /// How long anything else may take.
 const PATIENCE: Duration = Duration::from_secs(60);

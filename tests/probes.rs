@@ -186,6 +186,26 @@ async fn a_classic_queue_of_rabbitmq_is_told_of() {
 
 #[cfg(feature = "rabbitmq")]
 #[tokio::test]
+async fn a_queue_of_rabbitmq_that_is_gone_is_told_of() {
+    use activelog_application::ports::{EventPattern, Subscription};
+    use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
+    let Some(url) = fresh_namespace(Kind::RabbitMq) else { return };
+    let (server, namespace) = url.split_once("?namespace=").expect("a namespace");
+    let broker = connect(&url).await;
+    let stream = broker.subscriber.subscribe(&Subscription::new(GROUP, vec![EventPattern::all()])).await;
+    stream.expect("a stream").close().await.expect("it closes");
+    let other = Connection::connect(server, ConnectionProperties::default()).await.expect("the server is there");
+    let channel = other.create_channel().await.expect("a channel");
+    for partition in [3, 7] {
+        let queue = format!("{namespace}:{GROUP}:{partition}");
+        channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("it is gone");
+    }
+    let report = ask(&*broker.probe).await;
+    found(&report, Severity::Error, "2 of the 16 queues of group group are missing");
+}
+
+#[cfg(feature = "rabbitmq")]
+#[tokio::test]
 async fn an_alarm_of_rabbitmq_is_told_of() {
     let Some(server) = careless(Kind::RabbitMq) else { return };
     let broker = connect(&server.url("probes")).await;

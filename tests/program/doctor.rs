@@ -8,7 +8,6 @@ use uuid::Uuid;
 use crate::{
     client::{Client, activity},
     process::{Setting, run},
-    support,
 };
 
 /// Every file below a folder with what it holds.
@@ -145,7 +144,7 @@ async fn wrong_use_and_a_wrong_configuration_are_not_looked_at() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn postgres_is_asked_for_its_settings() {
-    let Some(url) = support::fresh_database() else { return };
+    let Some(url) = crate::support::fresh_database() else { return };
     let setting = Setting::on(url.clone());
     let (code, whole) = diagnosis(&setting, &[]).await;
     assert_eq!(code, Some(0), "{whole:#}");
@@ -170,15 +169,15 @@ async fn postgres_is_asked_for_its_settings() {
 
 /// A broker that is a server: before anything is there, and while the program works with it.
 #[cfg(any(feature = "redis", feature = "nats", feature = "rabbitmq", feature = "kafka"))]
-async fn on_a_server(kind: support::Kind, product: &str) {
-    let Some(url) = support::fresh_namespace(kind) else { return };
+async fn on_a_server(kind: crate::support::Kind, product: &str) {
+    let Some(url) = crate::support::fresh_namespace(kind) else { return };
     let setting = Setting::sqlite().with_broker(url);
     assert!(setting.run(&["migrate"]).await.status.success());
     let (code, whole) = diagnosis(&setting, &[]).await;
     assert_eq!((code, &whole["errors"]), (Some(0), &0.into()), "{whole:#}");
     found(&whole, "broker", "ok", product);
     // Streams of Redis come with their first event: there is nothing to make.
-    if kind != support::Kind::Redis {
+    if kind != crate::support::Kind::Redis {
         found(&whole, "broker", "ok", "what carries events is not all there yet");
     }
     let serve = setting.start("serve").await;
@@ -195,10 +194,10 @@ async fn on_a_server(kind: support::Kind, product: &str) {
             found(&whole, "broker", "ok", "through a loss of power; broker.require_durability asks for");
             whole.to_string().contains(words).then_some(())
         };
-        support::eventually(words, crate::process::PATIENCE, told).await;
+        crate::support::eventually(words, crate::process::PATIENCE, told).await;
     };
     // RabbitMQ tells of a queue how many wait only while nobody has it.
-    if kind == support::Kind::RabbitMq {
+    if kind == crate::support::Kind::RabbitMq {
         looked("it cannot be told from here how far group activelog is behind").await;
     } else {
         looked("group activelog has 0 events to take").await;
@@ -210,25 +209,25 @@ async fn on_a_server(kind: support::Kind, product: &str) {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn on_redis() {
-    on_a_server(support::Kind::Redis, "Redis 7.").await;
+    on_a_server(crate::support::Kind::Redis, "Redis ").await;
 }
 
 #[cfg(feature = "nats")]
 #[tokio::test]
 async fn on_nats() {
-    on_a_server(support::Kind::Nats, "NATS 2.").await;
+    on_a_server(crate::support::Kind::Nats, "NATS 2.").await;
 }
 
 #[cfg(feature = "rabbitmq")]
 #[tokio::test]
 async fn on_rabbitmq() {
-    on_a_server(support::Kind::RabbitMq, "RabbitMQ ").await;
+    on_a_server(crate::support::Kind::RabbitMq, "RabbitMQ ").await;
 }
 
 #[cfg(feature = "kafka")]
 #[tokio::test]
 async fn on_kafka() {
-    on_a_server(support::Kind::Kafka, "Kafka").await;
+    on_a_server(crate::support::Kind::Kafka, "Kafka").await;
 }
 
 #[cfg(feature = "redis")]
@@ -236,12 +235,12 @@ async fn on_kafka() {
 async fn a_careless_broker_is_told_of_by_the_doctor_and_in_health() {
     use crate::support::{Kind, PrivateBroker};
     let Some(server) = PrivateBroker::start_with(Kind::Redis, |_| Kind::Redis.careless().to_owned()) else {
-        return support::broker_left_out(Kind::Redis);
+        return crate::support::broker_left_out(Kind::Redis);
     };
     let setting = Setting::sqlite().with_broker(server.url("careless"));
     let serve = setting.start("serve").await;
     let client = Client::new(serve.base());
-    let broker = support::eventually("the broker is asked", crate::process::PATIENCE, async || {
+    let broker = crate::support::eventually("the broker is asked", crate::process::PATIENCE, async || {
         let health = client.get("/health").await;
         let components = health["components"].as_array().expect("a list").clone();
         components.into_iter().find(|part| part["name"] == "broker" && part["server"].is_string())

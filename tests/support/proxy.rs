@@ -228,6 +228,9 @@ async fn pump(
             Some(Trouble::Delay(time)) => tokio::time::sleep(time).await,
             _ => {}
         }
+        if sky.is_lost() {
+            continue;
+        }
         if read == 0 {
             return to.shutdown().await.map_err(drop);
         }

@@ -15,7 +15,7 @@
 //! - A partition that goes to another member is drained for at most ten seconds and committed before it is given up. Meanwhile the driver fetches nothing: of the others what is
 //!   in memory goes on. A member that died is followed after six seconds.
 //! - Members are static (`group.instance.id`): the brokers know them again after an outage that was longer than a session, and one that was killed by the name of its process
-//!   ([`Subscription::instance`](activelog_application::ports::Subscription::instance)). They leave by unsubscribing. Partitions that stay nobody's for eleven seconds have the
+//!   ([`Subscription::instance`](activelog_application::ports::Subscription::instance)). They leave by unsubscribing. Partitions that stay nobody's for twelve seconds have the
 //!   group shared anew.
 //! - A new group writes down where it begins when it subscribes. Kafka forgets the positions of a group without members after `offsets.retention.minutes` (a week); it
 //!   then gets everything again.

@@ -9,8 +9,8 @@ use super::session::Session;
 /// How long the brokers may take to tell of a group.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long partitions may have no owner: who gives them up has ten seconds. With the time between two looks it is told within fifteen.
-const OWNERLESS: Duration = Duration::from_secs(11);
+/// How long partitions may have no owner: who gives them up has ten seconds.
+const OWNERLESS: Duration = Duration::from_secs(12);
 
 /// How much longer each member waits than the one before it.
 const TURN: Duration = Duration::from_secs(6);

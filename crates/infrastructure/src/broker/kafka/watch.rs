@@ -23,8 +23,8 @@ const ADMISSION: Duration = Duration::from_secs(14);
 /// How long a member waits for the group before it tries anew, though the brokers are well.
 const ADMISSION_MAX: Duration = Duration::from_secs(45);
 
-/// How long a membership goes unconfirmed before the member tries anew, though the brokers are well. With the time between two looks it is told within fifteen seconds.
-const CONFIRMATION: Duration = Duration::from_secs(11);
+/// How long a membership goes unconfirmed before the member tries anew, though the brokers are well. While another drains for ten seconds none is confirmed.
+const CONFIRMATION: Duration = Duration::from_secs(15);
 
 /// How many looks in a row may find events that do not come, at first.
 const LOOKS: u32 = 2;

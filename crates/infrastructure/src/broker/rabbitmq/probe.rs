@@ -30,8 +30,11 @@ const NOBODY: &str = ":probe";
 /// How long a server that takes messages may take to say so.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long a server may take to make a queue, before one that is missing is taken for gone.
+/// How long a server may take to make a queue, before those that are missing are taken for gone.
 const MAKING: Duration = Duration::from_secs(1);
+
+/// How often those that are being made are looked at again. Whoever asks does not wait for ever.
+const LOOKS: usize = 3;
 
 /// The queues of a group.
 #[derive(Default)]
@@ -110,8 +113,11 @@ impl RabbitMqProbe {
     /// What is wrong with the queues of a group, if it has any.
     async fn queues(&self, group: &str) -> Result<Vec<Finding>, AnyError> {
         let mut seen = self.look(group).await?;
-        // A worker that starts makes them one after the other.
-        while seen.missing > 0 && !seen.none {
+        // A worker that starts makes a few at a time.
+        for _ in 0..LOOKS {
+            if seen.missing == 0 || seen.none {
+                break;
+            }
             sleep(MAKING).await;
             let before = std::mem::replace(&mut seen, self.look(group).await?);
             if seen.missing >= before.missing {
