@@ -18,12 +18,13 @@ use crate::{
     oracle::{Dead, Evidence, LedgerLine, PROJECTING, Published, Stored},
 };
 
-/// What is still to be done: events to be published, partitions that are behind, lanes that nobody has to wait for. One statement, one
-/// snapshot.
+/// What is still to be done: events to be published, partitions that are behind, parked events in lanes that nobody has to wait for. One statement, one
+/// snapshot. It is the events of a lane that count: one whose handler blocks takes its time with each, and that is no standstill.
 const UNDONE: &str = "SELECT CAST((SELECT count(*) FROM outbox) AS bigint), \
      CAST((SELECT coalesce(sum(h.position - coalesce((SELECT g.position FROM group_positions g \
          WHERE g.group_name = 'activelog' AND g.partition = h.partition), 0)), 0) FROM journal_heads h) AS bigint), \
-     CAST((SELECT count(*) FROM parked_lanes WHERE holders = 0) AS bigint)";
+     CAST((SELECT count(*) FROM parked_lanes l LEFT JOIN parked p \
+         ON p.handler = l.handler AND p.partition_key = l.partition_key WHERE l.holders = 0) AS bigint)";
 
 /// The same with a broker that is a server, which keeps positions of its own: handlers that have neither taken an event nor were given up on with it.
 const UNDONE_ELSEWHERE: &str = "SELECT CAST((SELECT count(*) FROM outbox) AS bigint), \
@@ -32,7 +33,8 @@ const UNDONE_ELSEWHERE: &str = "SELECT CAST((SELECT count(*) FROM outbox) AS big
          WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.handler = h.name AND i.event_id = j.event_id) \
          AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.handler = h.name AND d.event_id = j.event_id) \
          AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.handler = h.name AND p.event_id = j.event_id)) AS bigint), \
-     CAST((SELECT count(*) FROM parked_lanes WHERE holders = 0) AS bigint)";
+     CAST((SELECT count(*) FROM parked_lanes l LEFT JOIN parked p \
+         ON p.handler = l.handler AND p.partition_key = l.partition_key WHERE l.holders = 0) AS bigint)";
 
 /// Waits until everything is published, and handled or given up on. Fails when nothing has moved for so long: how fast it goes depends on the machine.
 pub(crate) async fn drained(database: &Database, elsewhere: bool, patience: Duration) -> Result<(), String> {
@@ -43,7 +45,7 @@ pub(crate) async fn drained(database: &Database, elsewhere: bool, patience: Dura
         match database.rows::<(i64, i64, i64)>(undone).await.as_deref() {
             Ok([(0, 0, 0)]) => return Ok(()),
             Ok(undone) => {
-                last = format!("(in the outbox, behind, parked lanes) are {undone:?}");
+                last = format!("(in the outbox, behind, parked) are {undone:?}");
                 let left = undone.iter().map(|(outbox, behind, lanes)| outbox + behind + lanes).sum();
                 if left < least {
                     (moved, least) = (Instant::now(), left);

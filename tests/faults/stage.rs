@@ -1,6 +1,8 @@
 //! A database and the roles on it, kept running whatever is done to them.
 
 use std::{
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
@@ -72,6 +74,7 @@ pub(crate) struct Stage {
     pub(crate) database: Database,
     pub(crate) broker: Option<Broker>,
     times_recovery: bool,
+    aborts: bool,
     base: String,
     slots: Vec<Slot>,
     /// When a worker was killed last.
@@ -102,6 +105,7 @@ impl Stage {
             database,
             broker: cast.broker.clone(),
             times_recovery: cast.times_recovery,
+            aborts: cast.aborts,
             base: format!("http://127.0.0.1:{port}"),
             slots,
             worker_killed: StdMutex::default(),
@@ -236,6 +240,8 @@ impl Stage {
         TALLY.stop(self.name(), asked.elapsed());
         match ended {
             Some(status) if status.code() == Some(0) => {}
+            // A handler still held its thread: its event has been given up on by another worker meanwhile.
+            Some(status) if is_abort(self.aborts, status) => {}
             Some(status) => self.complain(format!("{} stopped with {status}", slot.launch.name)),
             None => self.complain(format!("{} has not stopped within {STOP:?}", slot.launch.name)),
         }
@@ -339,15 +345,19 @@ async fn restart(launch: &Launch, mut seat: OwnedMutexGuard<Option<Program>>, co
     }
 }
 
+/// Whether it has ended by `abort`, where that may be.
+fn is_abort(allowed: bool, status: ExitStatus) -> bool {
+    allowed && status.signal() == Some(SIGABRT)
+}
+
 /// Starts again what has ended by itself, which only a handler that aborts may make it do.
 async fn watch(slots: Vec<Slot>, aborts: bool, complaints: Arc<StdMutex<Vec<String>>>) {
-    use std::os::unix::process::ExitStatusExt;
     loop {
         for slot in &slots {
             let Ok(mut seat) = slot.program.clone().try_lock_owned() else { continue };
             let Some(status) = seat.as_mut().and_then(Program::has_ended) else { continue };
             *seat = None;
-            if !(aborts && status.signal() == Some(SIGABRT)) {
+            if !is_abort(aborts, status) {
                 let what = format!("{} has ended by itself: {status}", slot.launch.name);
                 complaints.lock().unwrap_or_else(PoisonError::into_inner).push(what);
             }
