@@ -1,10 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
-use activelog_application::ports::{BrokerHealth, PARTITIONS, PublishErrorKind};
+use activelog_application::ports::{BrokerHealth, PARTITIONS, PublishErrorKind, partition_of};
 use activelog_application::testing::broker::event;
+use futures::future::join_all;
 use lapin::{
     Channel, Connection, ConnectionProperties,
-    options::{ExchangeDeleteOptions, QueueDeleteOptions},
+    options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::FieldTable,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +40,41 @@ async fn an_event_without_a_queue_is_refused() {
     leave.cancel();
     consuming.await.unwrap();
     tally.verdict();
+}
+
+/// Of events that many publish at once on one connection, the server returns some: those and no others are refused, one by one as in a batch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_returned_among_many_is_told_apart() {
+    const GONE: [u16; 4] = [0, 5, 6, 15];
+    let Some(server) = broker(Kind::RabbitMq) else { return };
+    let url = server.url("apart");
+    let broker = connect(&url).await;
+    subscribe(&broker).await.close().await.unwrap();
+    let (_connection, channel) = channel(&url).await;
+    for partition in GONE {
+        channel.queue_delete(format!("apart:group:{partition}").into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+    let sent: Vec<_> = (0..1_500).map(|n| event("thing.done", &format!("thing-{n}"), 1)).collect();
+    let side_by_side = || join_all(sent.iter().map(|event| broker.publisher.publish(event)));
+    let rounds = [side_by_side().await, broker.publisher.publish_batch(&sent).await, side_by_side().await];
+    let mut stored = 0;
+    for outcomes in rounds {
+        for (event, outcome) in sent.iter().zip(outcomes) {
+            let gone = GONE.contains(&partition_of(&event.partition_key).0);
+            let kind = outcome.err().map(|error| error.kind);
+            assert_eq!(kind, gone.then_some(PublishErrorKind::Unavailable), "{}", event.partition_key);
+            stored += u32::from(!gone);
+        }
+    }
+    let mut waiting = 0;
+    for partition in (0..PARTITIONS).filter(|partition| !GONE.contains(partition)) {
+        let (queue, passive) = (
+            format!("apart:group:{partition}"),
+            QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() },
+        );
+        waiting += channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count();
+    }
+    assert_eq!(waiting, stored);
 }
 
 /// Queues and exchanges that are deleted live are made again, and events flow.

@@ -54,7 +54,8 @@ impl Channels {
         }
     }
 
-    async fn open(&self) -> Result<Channel, AnyError> {
+    /// A new channel, with confirms, and the exchange there.
+    pub(super) async fn open(&self) -> Result<Channel, AnyError> {
         let channel = self.link.channel().await?;
         let limit = self.link.options.timeout;
         within(limit, "ask for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;

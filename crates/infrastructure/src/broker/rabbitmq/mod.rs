@@ -28,6 +28,7 @@
 //!
 //! A quorum queue confirms what it has synced to disk, on the majority of its servers: it survives a loss of power. The queues are made with as many replicas as the server makes by itself.
 
+mod answers;
 mod broker;
 mod channels;
 mod consuming;
@@ -41,8 +42,10 @@ mod link;
 mod membership;
 mod options;
 mod partition;
+mod pipeline;
 mod probe;
 mod publisher;
+mod sending;
 mod shared;
 mod shares;
 mod stream;

@@ -15,10 +15,10 @@ use crate::broker::{
 };
 
 /// How long an acknowledgement waits for others that go to the server with it.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// How long one waits that would go alone, as an earlier event is still unsettled.
-const GATHER_AHEAD: Duration = Duration::from_millis(50);
+const GATHER_AHEAD: Duration = Duration::from_millis(200);
 
 /// When events may go out again that were given back with a delay, by their ids.
 pub(super) type Delays = HashMap<Uuid, Instant>;

@@ -1,89 +1,116 @@
-use std::{collections::HashSet, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use futures::future::join_all;
-use lapin::{
-    Channel, Confirmation, ErrorKind, PublisherConfirm, message::BasicReturnMessage, options::BasicPublishOptions,
+use futures::{StreamExt, stream::FuturesUnordered};
+use lapin::PublisherConfirm;
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::{Instant, sleep_until, timeout_at},
 };
-use tokio::time::{Instant, timeout_at};
 
-use super::{channels::Channels, error::AnyError, headers, link::Link, topology::Topology};
+use super::{
+    answers::{Answer, Answers},
+    channels::Channels,
+    error::AnyError,
+    link::Link,
+    pipeline::Pipeline,
+    sending::{answered, send},
+    topology::Topology,
+};
 use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
 
 /// How long it may take to have the events of a wave on the server's disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Publishes to the exchange.
+/// Publishes to the exchange: a wave on a channel of its own, and so an event that nobody else publishes beside; single events side by side on one together.
 pub(super) struct RabbitMqSender {
     link: Link,
     topology: Topology,
     channels: Channels,
+    pipeline: Mutex<Option<Pipeline>>,
+    /// Taken by a single event that goes by itself.
+    alone: Semaphore,
 }
 
 impl RabbitMqSender {
     pub(super) fn new(link: Link, topology: Topology) -> Self {
         let channels = Channels::new(link.clone(), topology.clone());
-        Self { link, topology, channels }
+        Self { link, topology, channels, pipeline: Mutex::default(), alone: Semaphore::new(1) }
     }
 
-    async fn send(&self, channel: &Channel, event: &EventEnvelope) -> Result<PublisherConfirm, PublishError> {
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let key = Topology::routing_key(event).ok_or_else(|| {
-            PublishError::new(PublishErrorKind::Rejected, "its name is longer than a routing key may be")
-        })?;
-        let publishing = channel.basic_publish(self.topology.events(), key, options, &event.data, headers::of(event));
-        publishing.await.map_err(|error| {
-            let kind = match error.kind() {
-                // Not even begun.
-                ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
-                    PublishErrorKind::Unavailable
-                }
-                _ => PublishErrorKind::Unknown,
-            };
-            PublishError::new(kind, error)
+    /// Publishes an event beside others.
+    async fn publish_beside(&self, event: &EventEnvelope, deadline: Instant) -> Outcome {
+        let pipeline = match timeout_at(deadline, self.pipeline()).await {
+            Ok(Ok(pipeline)) => pipeline,
+            Ok(Err(error)) => return Err(unavailable(error)),
+            Err(_) => return Err(unavailable(no_channel())),
+        };
+        timeout_at(deadline, pipeline.publish(event)).await.unwrap_or_else(|_| {
+            pipeline.give_up();
+            Err(late())
         })
+    }
+
+    /// The pipeline, or a new one when that is of no use any more.
+    async fn pipeline(&self) -> Result<Pipeline, AnyError> {
+        let mut kept = self.pipeline.lock().await;
+        if let Some(pipeline) = kept.as_ref().filter(|pipeline| pipeline.is_usable()) {
+            return Ok(pipeline.clone());
+        }
+        let opened = Pipeline::on(self.channels.open().await?, self.topology.clone());
+        Ok(kept.insert(opened).clone())
+    }
+
+    /// Publishes events on a channel that nobody else has meanwhile.
+    async fn publish_together(&self, events: &[&EventEnvelope], deadline: Instant) -> Vec<Outcome> {
+        let lent = match timeout_at(deadline, self.channels.lend()).await {
+            Ok(Ok(lent)) => lent,
+            Ok(Err(error)) => return all(events, || error.to_string().into()),
+            Err(_) => return all(events, no_channel),
+        };
+        let mut sent = Vec::with_capacity(events.len());
+        let sending = async {
+            for event in events {
+                sent.push(send(&lent.channel, &self.topology, event).await);
+            }
+        };
+        let mut answers: Vec<Option<Answer>> = events.iter().map(|_| None).collect();
+        if timeout_at(deadline, sending).await.is_ok() {
+            let open: FuturesUnordered<_> = sent.into_iter().enumerate().map(answer).collect();
+            let mut come = pin!(open.take_until(sleep_until(deadline)));
+            while let Some((index, answer)) = come.next().await {
+                answers[index] = Some(answer);
+            }
+        }
+        // After a failure something may still be under way.
+        if answers.iter().all(|answer| matches!(answer, Some(Ok(_)))) {
+            self.channels.keep(lent);
+        }
+        let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(late())));
+        Answers::default().judge(events.iter().map(|event| event.id).zip(answers).collect(), |_| false)
     }
 }
 
-/// What the answers of the server mean, and whether its channel has nothing under way any more.
-///
-/// A returned message stands in some answer, and not always in its own: it is told by its id.
-fn judge(events: &[&EventEnvelope], answers: Vec<Result<Confirmation, PublishError>>) -> (Vec<Outcome>, bool) {
-    let in_order = !answers.iter().any(Result::is_err);
-    let returned_id = |message: &BasicReturnMessage| message.properties.message_id().as_ref().map(ToString::to_string);
-    let mut returned = HashSet::new();
-    let mut answered = Vec::with_capacity(answers.len());
-    for answer in answers {
-        answered.push(answer.and_then(|confirmation| {
-            let stored = confirmation.is_ack();
-            returned.extend(confirmation.take_message().map(|message| returned_id(&message)));
-            match stored {
-                true => Ok(()),
-                false => Err(PublishError::new(PublishErrorKind::Unknown, "RabbitMQ has not stored it in every queue")),
-            }
-        }));
+/// The answer to an event that was sent, and which it is.
+async fn answer((index, sent): (usize, Result<PublisherConfirm, PublishError>)) -> (usize, Answer) {
+    match sent {
+        Ok(confirm) => (index, answered(confirm.await)),
+        Err(error) => (index, Err(error)),
     }
-    let ids: HashSet<_> = events.iter().map(|event| Some(event.id.to_string())).collect();
-    let strange = returned.iter().any(|id| !ids.contains(id));
-    let outcomes = events.iter().zip(answered).map(|(event, answer)| {
-        if returned.contains(&Some(event.id.to_string())) {
-            return Err(PublishError::new(
-                PublishErrorKind::Unavailable,
-                "no consumer group has a queue for it; it is taken as soon as one has subscribed",
-            ));
-        }
-        match strange {
-            true => Err(PublishError::new(PublishErrorKind::Unknown, "RabbitMQ returned what nobody has sent")),
-            false => answer,
-        }
-    });
-    (outcomes.collect(), in_order)
 }
 
 fn all(events: &[&EventEnvelope], reason: impl Fn() -> AnyError) -> Vec<Outcome> {
-    events.iter().map(|_| Err(PublishError::new(PublishErrorKind::Unavailable, reason()))).collect()
+    events.iter().map(|_| Err(unavailable(reason()))).collect()
+}
+
+fn unavailable(reason: AnyError) -> PublishError {
+    PublishError::new(PublishErrorKind::Unavailable, reason)
+}
+
+fn no_channel() -> AnyError {
+    "no channel could be had in time".into()
 }
 
 fn late() -> PublishError {
@@ -104,27 +131,14 @@ impl WaveSender for RabbitMqSender {
             return all(events, || "RabbitMQ takes nothing at the moment: an alarm for memory or disk".into());
         }
         let deadline = Instant::now() + PATIENCE;
-        let lent = match timeout_at(deadline, self.channels.lend()).await {
-            Ok(Ok(lent)) => lent,
-            Ok(Err(error)) => return all(events, || error.to_string().into()),
-            Err(_) => return all(events, || "no channel could be had in time".into()),
-        };
-        let mut sent = Vec::with_capacity(events.len());
-        for event in events {
-            sent.push(match timeout_at(deadline, self.send(&lent.channel, event)).await {
-                Ok(sent) => sent,
-                Err(_) => Err(late()),
-            });
+        if let [event] = events {
+            return match self.alone.try_acquire() {
+                // Faster by the time that it takes to hand it over.
+                Ok(_alone) => self.publish_together(events, deadline).await,
+                Err(_) => vec![self.publish_beside(event, deadline).await],
+            };
         }
-        let confirmed = join_all(sent.into_iter().map(async |sent| match timeout_at(deadline, sent?).await {
-            Ok(answer) => answer.map_err(|error| PublishError::new(PublishErrorKind::Unknown, error)),
-            Err(_) => Err(late()),
-        }));
-        let (outcomes, in_order) = judge(events, confirmed.await);
-        if in_order {
-            self.channels.keep(lent);
-        }
-        outcomes
+        self.publish_together(events, deadline).await
     }
 
     fn health(&self) -> BrokerHealth {

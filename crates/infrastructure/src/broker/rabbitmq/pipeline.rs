@@ -1,0 +1,151 @@
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use activelog_application::ports::{PublishError, PublishErrorKind};
+use activelog_domain::event::EventEnvelope;
+use lapin::{Channel, PublisherConfirm};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{
+    answers::{Answer, Answers},
+    sending::{answered, send},
+    topology::Topology,
+};
+use crate::broker::waves::{Outcome, unanswered};
+
+/// The most events under way on the channel.
+const MOST: usize = 512;
+
+/// A channel on which events that are published one by one go side by side, whoever publishes them.
+///
+/// What comes of each is only known once the answers to all are looked at, see [`Answers`]: one task sends everything and has every answer. It goes on when those who
+/// wait for it do not, and ends with the last pipeline.
+#[derive(Clone)]
+pub(super) struct Pipeline {
+    requests: mpsc::Sender<Request>,
+    channel: Channel,
+    given_up: Arc<AtomicBool>,
+}
+
+struct Request {
+    event: EventEnvelope,
+    tell: oneshot::Sender<Outcome>,
+}
+
+impl Pipeline {
+    /// On a channel with confirms that nobody else has.
+    pub(super) fn on(channel: Channel, topology: Topology) -> Self {
+        let (requests, asked) = mpsc::channel(MOST);
+        let task = Task { channel: channel.clone(), topology, open: Vec::new(), answers: Answers::default() };
+        tokio::spawn(task.run(asked));
+        Self { requests, channel, given_up: Arc::default() }
+    }
+
+    /// Whether an event may be published on it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.channel.status().connected() && !self.given_up.load(Ordering::Acquire)
+    }
+
+    /// It is not answered: others are to be published elsewhere. What is under way is seen to its end.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    /// Publishes an event. What nobody waits for any more is not sent, if it was not yet.
+    pub(super) async fn publish(&self, event: &EventEnvelope) -> Outcome {
+        let (tell, told) = oneshot::channel();
+        let request = Request { event: event.clone(), tell };
+        if self.requests.send(request).await.is_err() {
+            return Err(PublishError::new(PublishErrorKind::Unavailable, "its channel has ended"));
+        }
+        told.await.unwrap_or_else(|_| Err(unanswered()))
+    }
+}
+
+/// An event that was sent.
+struct Sent {
+    id: Uuid,
+    confirm: PublisherConfirm,
+    tell: oneshot::Sender<Outcome>,
+}
+
+struct Task {
+    channel: Channel,
+    topology: Topology,
+    open: Vec<Sent>,
+    answers: Answers,
+}
+
+impl Task {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let (mut ended, mut next) = (false, Vec::new());
+        while !(ended && self.open.is_empty()) {
+            let room = MOST - self.open.len();
+            tokio::select! {
+                biased;
+                () = poll_fn(|context| self.settle(context)) => {}
+                count = requests.recv_many(&mut next, room), if !ended && room > 0 => {
+                    ended = count == 0;
+                    for request in next.drain(..) {
+                        self.send(request).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, Request { event, tell }: Request) {
+        if tell.is_closed() {
+            return;
+        }
+        match send(&self.channel, &self.topology, &event).await {
+            Ok(confirm) => self.open.push(Sent { id: event.id, confirm, tell }),
+            // If nobody waits for it, nobody has to know.
+            Err(error) => drop(tell.send(Err(error))),
+        }
+    }
+
+    /// Tells those whose events are answered.
+    fn settle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let (mut tell, mut answers) = (Vec::new(), Vec::new());
+        // Again until a look finds nothing: an answer that came during a look, and was missed by it, may hold what another tells of that was found.
+        while self.look(context, &mut tell, &mut answers) {}
+        if answers.is_empty() {
+            return Poll::Pending;
+        }
+        let outcomes = self.answers.judge(answers, |id| self.open.iter().any(|sent| sent.id == id));
+        for (tell, outcome) in tell.into_iter().zip(outcomes) {
+            drop(tell.send(outcome));
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes out what is answered; whether there was any.
+    fn look(
+        &mut self,
+        context: &mut Context<'_>,
+        tell: &mut Vec<oneshot::Sender<Outcome>>,
+        answers: &mut Vec<(Uuid, Answer)>,
+    ) -> bool {
+        let (before, mut index) = (answers.len(), 0);
+        while index < self.open.len() {
+            match Pin::new(&mut self.open[index].confirm).poll(context) {
+                Poll::Ready(answer) => {
+                    let sent = self.open.swap_remove(index);
+                    tell.push(sent.tell);
+                    answers.push((sent.id, answered(answer)));
+                }
+                Poll::Pending => index += 1,
+            }
+        }
+        answers.len() > before
+    }
+}
