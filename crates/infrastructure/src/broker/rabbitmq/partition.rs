@@ -40,6 +40,8 @@ pub(super) struct OpenPartition {
     /// Acknowledged, and not told to the server.
     unsent: BTreeSet<u64>,
     unsent_since: Instant,
+    /// Somebody waits until they are sent.
+    hurried: bool,
     /// The last tag received, and how many the server has been told of.
     received: u64,
     sent: u64,
@@ -78,6 +80,7 @@ impl OpenPartition {
             acks: ContiguousAck::new(0),
             unsent: BTreeSet::new(),
             unsent_since: Instant::now(),
+            hurried: false,
             received: 0,
             sent: 0,
         }
@@ -148,10 +151,20 @@ impl OpenPartition {
     /// When there are acknowledgements to be sent, if there are any.
     pub(super) fn acks_due_at(&self) -> Option<Instant> {
         let first = self.unsent.first()?;
-        if self.unsent.len() >= self.batch() {
+        if self.hurried || self.unsent.len() >= self.batch() {
             return Some(self.unsent_since);
         }
         Some(self.unsent_since + if *first <= self.acks.watermark() { GATHER } else { GATHER_AHEAD })
+    }
+
+    /// Has all acknowledgements there are sent now.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = !self.unsent.is_empty();
+    }
+
+    /// Whether they are still to be sent.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurried
     }
 
     /// The acknowledgements to be sent now; all there are when `whole`.
@@ -161,6 +174,7 @@ impl OpenPartition {
         if !whole && self.acks_due_at().is_none_or(|due| due > now) {
             return Vec::new();
         }
+        let whole = std::mem::take(&mut self.hurried) || whole;
         let ahead = whole || self.unsent.len() >= self.batch() || now >= self.unsent_since + GATHER_AHEAD;
         let rest = self.unsent.split_off(&(self.acks.watermark() + 1));
         let contiguous = std::mem::replace(&mut self.unsent, rest);
@@ -205,7 +219,9 @@ impl OpenPartition {
 
     /// Whether events that wait for a delay take so much of the window that others hardly get through.
     pub(super) fn is_clogged(&self) -> bool {
-        !self.has_room() && self.queue.delayed_len() * 2 >= usize::from(self.window)
+        // Those that are acknowledged and only not sent yet take no room for long.
+        let unsettled = self.received - self.sent - self.unsent.len() as u64;
+        unsettled >= u64::from(self.window) && self.queue.delayed_len() * 2 >= usize::from(self.window)
     }
 
     /// When the next event given back with a delay is due.
@@ -244,6 +260,18 @@ mod tests {
         assert!(partition.acknowledge(1, out[3].taken).is_some());
         assert_eq!(partition.take_acks(now, true), [Ack { tag: 4, multiple: true }]);
         assert!(partition.is_idle() && partition.bytes == 0 && partition.held() == 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_acknowledgements_does_not_wait_for_others() {
+        let (mut partition, out) = filled(3);
+        partition.hurry();
+        assert!(!partition.is_hurried(), "there is nothing to be sent");
+        assert!(partition.acknowledge(1, out[1].taken).is_some());
+        assert_eq!(partition.take_acks(Instant::now(), false), []);
+        partition.hurry();
+        assert_eq!(partition.take_acks(Instant::now(), false), [Ack { tag: 2, multiple: false }]);
+        assert!(!partition.is_hurried());
     }
 
     #[tokio::test]

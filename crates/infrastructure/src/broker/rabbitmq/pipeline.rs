@@ -12,6 +12,7 @@ use activelog_application::ports::{PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
 use lapin::{Channel, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
@@ -24,15 +25,19 @@ use crate::broker::waves::{Outcome, unanswered};
 /// The most events under way on the channel.
 const MOST: usize = 512;
 
+/// How many are sent before answers are looked at again.
+const AT_ONCE: usize = 32;
+
 /// A channel on which events that are published one by one go side by side, whoever publishes them.
 ///
-/// What comes of each is only known once the answers to all are looked at, see [`Answers`]: one task sends everything and has every answer. It goes on when those who
-/// wait for it do not, and ends with the last pipeline.
+/// What comes of each is only known once the answers to all are looked at, see [`Answers`]: one task sends everything and has every answer. It goes on when one who waits
+/// does not, and ends, and closes the channel, with the last pipeline: nobody waits for anything then.
 #[derive(Clone)]
 pub(super) struct Pipeline {
     requests: mpsc::Sender<Request>,
     channel: Channel,
     given_up: Arc<AtomicBool>,
+    _wanted: Arc<DropGuard>,
 }
 
 struct Request {
@@ -44,14 +49,16 @@ impl Pipeline {
     /// On a channel with confirms that nobody else has.
     pub(super) fn on(channel: Channel, topology: Topology) -> Self {
         let (requests, asked) = mpsc::channel(MOST);
-        let task = Task { channel: channel.clone(), topology, open: Vec::new(), answers: Answers::default() };
-        tokio::spawn(task.run(asked));
-        Self { requests, channel, given_up: Arc::default() }
+        let (task, unwanted) = (Task::on(channel.clone(), topology), CancellationToken::new());
+        let wanted = Arc::new(unwanted.clone().drop_guard());
+        tokio::spawn(async move { unwanted.run_until_cancelled(task.run(asked)).await });
+        Self { requests, channel, given_up: Arc::default(), _wanted: wanted }
     }
 
     /// Whether an event may be published on it.
     pub(super) fn is_usable(&self) -> bool {
-        self.channel.status().connected() && !self.given_up.load(Ordering::Acquire)
+        let goes_on = self.channel.status().connected() && !self.requests.is_closed();
+        goes_on && !self.given_up.load(Ordering::Acquire)
     }
 
     /// It is not answered: others are to be published elsewhere. What is under way is seen to its end.
@@ -81,19 +88,26 @@ struct Task {
     channel: Channel,
     topology: Topology,
     open: Vec<Sent>,
-    answers: Answers,
+    answers: Answers<oneshot::Sender<Outcome>>,
 }
 
 impl Task {
+    fn on(channel: Channel, topology: Topology) -> Self {
+        Self { channel, topology, open: Vec::new(), answers: Answers::default() }
+    }
+
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let (mut ended, mut next) = (false, Vec::new());
-        while !(ended && self.open.is_empty()) {
-            let room = MOST - self.open.len();
+        let mut next = Vec::new();
+        loop {
+            let room = AT_ONCE.min(MOST - self.open.len());
             tokio::select! {
                 biased;
                 () = poll_fn(|context| self.settle(context)) => {}
-                count = requests.recv_many(&mut next, room), if !ended && room > 0 => {
-                    ended = count == 0;
+                count = requests.recv_many(&mut next, room), if room > 0 => {
+                    if count == 0 {
+                        return;
+                    }
+                    // Not beside settling: an event is among the open ones before an answer is judged that came after it.
                     for request in next.drain(..) {
                         self.send(request).await;
                     }
@@ -115,33 +129,26 @@ impl Task {
 
     /// Tells those whose events are answered.
     fn settle(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let (mut tell, mut answers) = (Vec::new(), Vec::new());
+        let mut answers = Vec::new();
         // Again until a look finds nothing: an answer that came during a look, and was missed by it, may hold what another tells of that was found.
-        while self.look(context, &mut tell, &mut answers) {}
+        while self.look(context, &mut answers) {}
         if answers.is_empty() {
             return Poll::Pending;
         }
-        let outcomes = self.answers.judge(answers, |id| self.open.iter().any(|sent| sent.id == id));
-        for (tell, outcome) in tell.into_iter().zip(outcomes) {
+        for (tell, outcome) in self.answers.judge(answers, |id| self.open.iter().any(|sent| sent.id == id)) {
             drop(tell.send(outcome));
         }
         Poll::Ready(())
     }
 
     /// Takes out what is answered; whether there was any.
-    fn look(
-        &mut self,
-        context: &mut Context<'_>,
-        tell: &mut Vec<oneshot::Sender<Outcome>>,
-        answers: &mut Vec<(Uuid, Answer)>,
-    ) -> bool {
+    fn look(&mut self, context: &mut Context<'_>, answers: &mut Vec<(Uuid, oneshot::Sender<Outcome>, Answer)>) -> bool {
         let (before, mut index) = (answers.len(), 0);
         while index < self.open.len() {
             match Pin::new(&mut self.open[index].confirm).poll(context) {
                 Poll::Ready(answer) => {
                     let sent = self.open.swap_remove(index);
-                    tell.push(sent.tell);
-                    answers.push((sent.id, answered(answer)));
+                    answers.push((sent.id, sent.tell, answered(answer)));
                 }
                 Poll::Pending => index += 1,
             }

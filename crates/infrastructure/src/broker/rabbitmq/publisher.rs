@@ -1,13 +1,13 @@
-use std::{pin::pin, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
 use async_trait::async_trait;
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use lapin::PublisherConfirm;
 use tokio::{
     sync::{Mutex, Semaphore},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -78,18 +78,35 @@ impl RabbitMqSender {
         };
         let mut answers: Vec<Option<Answer>> = events.iter().map(|_| None).collect();
         if timeout_at(deadline, sending).await.is_ok() {
-            let open: FuturesUnordered<_> = sent.into_iter().enumerate().map(answer).collect();
-            let mut come = pin!(open.take_until(sleep_until(deadline)));
-            while let Some((index, answer)) = come.next().await {
-                answers[index] = Some(answer);
+            let mut open: FuturesUnordered<_> = sent.into_iter().enumerate().map(answer).collect();
+            let come = async {
+                while let Some((index, answer)) = open.next().await {
+                    answers[index] = Some(answer);
+                }
+            };
+            if timeout_at(deadline, come).await.is_err() {
+                // What is there already may tell of another.
+                while let Some(Some((index, answer))) = open.next().now_or_never() {
+                    answers[index] = Some(answer);
+                }
             }
         }
         // After a failure something may still be under way.
         if answers.iter().all(|answer| matches!(answer, Some(Ok(_)))) {
             self.channels.keep(lent);
         }
-        let answers = answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(late())));
-        Answers::default().judge(events.iter().map(|event| event.id).zip(answers).collect(), |_| false)
+        let (mut missing, mut come) = (HashSet::new(), Vec::with_capacity(events.len()));
+        for (index, (event, answer)) in events.iter().zip(answers).enumerate() {
+            match answer {
+                Some(answer) => come.push((event.id, index, answer)),
+                None => drop(missing.insert(event.id)),
+            }
+        }
+        let mut outcomes: Vec<Outcome> = events.iter().map(|_| Err(late())).collect();
+        for (index, outcome) in Answers::default().judge(come, |id| missing.contains(&id)) {
+            outcomes[index] = outcome;
+        }
+        outcomes
     }
 }
 

@@ -253,9 +253,11 @@ impl Shared {
         state.slots.values().filter_map(|slot| slot.open.as_ref()?.oldest()).min()
     }
 
-    /// Waits until the server has been told of every acknowledgement.
+    /// Waits until the server has been told of every acknowledgement that there is now.
     pub(super) async fn flushed(&self) {
         let mut told = self.deliverable.subscribe();
+        self.lock().slots.values_mut().filter_map(|slot| slot.open.as_mut()).for_each(OpenPartition::hurry);
+        self.wake_all();
         while !self.is_flushed() {
             if told.changed().await.is_err() {
                 return;
@@ -270,7 +272,7 @@ impl Shared {
 
     fn is_flushed(&self) -> bool {
         let state = self.lock();
-        state.slots.values().filter_map(|slot| slot.open.as_ref()).all(|open| open.acks_due_at().is_none())
+        state.slots.values().filter_map(|slot| slot.open.as_ref()).all(|open| !open.is_hurried())
     }
 }
 
