@@ -34,8 +34,8 @@ impl From<Confirmation> for Said {
 ///
 /// - all answers that are there have to be looked at before any is believed;
 /// - an answer with nothing in it says that no message was left, and is good;
-/// - one with the message of another event says nothing of its own, which may still be to come. It is in doubt as long as a message is known whose event has no answer yet: with every message
-///   handed out there is one that has taken its place.
+/// - one with the message of another event says nothing of its own, which may still wait in the driver. As long as it does, some message is known whose event has no answer yet: that answer has
+///   taken its place. So it is in doubt while there is such a message, and good afterwards.
 #[derive(Debug)]
 pub(super) struct Answers<T> {
     /// What was returned, and has its own answer still to come.

@@ -4,6 +4,9 @@
 //! the partition key. Whoever publishes by hand uses the same number for the same key, always. The attributes of CloudEvents are headers with the prefix `cloudEvents_`, as its binding
 //! to AMQP has it (`cloudEvents:` and `ce-` are read too); the media type of the data is the content type, the event's id the message id.
 //!
+//! Events that are published together have a channel to themselves meanwhile; those that many publish one by one go side by side on one channel. What the server returns may come with the answer
+//! to another event, so no answer is believed before those that may tell of it.
+//!
 //! # Groups
 //!
 //! A consumer group has sixteen durable quorum queues, `<namespace>:<group>:<partition>`, from its first subscription on: what is published earlier it does not get. An event that no group has a
@@ -15,6 +18,8 @@
 //!
 //! Publishing, consuming and what members tell each other have connections of their own: in an alarm for memory or disk the server reads nothing more from a connection that has published,
 //! acknowledgements included. Until it is over, members cannot hear of each other, and each consumes every queue; the server gives a queue's events to one of them.
+//!
+//! Acknowledgements are gathered, for 100 ms or a quarter of the window: a quorum queue writes each to disk as it does an event. What was not told to the server when a process is killed comes again.
 //!
 //! A delay asked for when an event is given back is kept in memory. Events that wait for it keep a part of the window (see below) for themselves; when that is most of
 //! it, the queue is consumed anew with a larger one.
