@@ -90,3 +90,27 @@ async fn a_server_that_stops_answering_is_noticed() {
     consuming.await.unwrap();
     tally.verdict();
 }
+
+/// A server that is killed as soon as it has confirmed the first events of a group still has them, in every queue: it would forget which log is whose, were they bound as soon as they are
+/// made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_right_after_a_group_began_still_has_its_events() {
+    let Some(server) = PrivateBroker::start(Kind::RabbitMq) else { return };
+    let broker = connect(&server.url("begun")).await;
+    let sent = events(200, 200);
+    let tally = Tally::new(&sent, false);
+    let stream = subscribe(&broker).await;
+    for outcome in broker.publisher.publish_batch(&sent).await {
+        outcome.expect("every queue is bound once somebody has subscribed");
+    }
+    tokio::task::block_in_place(|| {
+        server.kill();
+        server.restart();
+    });
+    let leave = CancellationToken::new();
+    let consuming = tokio::spawn(Arc::clone(&tally).consume(0, stream, leave.clone()));
+    eventually("all is consumed", Duration::from_secs(30), || async { (tally.missing() == 0).then_some(()) }).await;
+    leave.cancel();
+    consuming.await.unwrap();
+    tally.verdict();
+}

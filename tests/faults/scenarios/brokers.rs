@@ -20,11 +20,19 @@ use crate::{
 /// Two relays, and workers that share the load.
 const APART: &[(Component, usize)] = &[(Component::Api, 1), (Component::Relay, 2), (Component::Worker, 2)];
 
+/// How long it may take until events flow for the first time.
+const BEGUN: Duration = Duration::from_secs(30);
+
 /// Has all of it happen at the same time, and judges.
 async fn ordeal(setting: Setting, cast: Cast, schedules: &[Schedule], habits: &Habits) -> Result<(), String> {
     let (folder, database) = setting.database()?;
     let stage = Stage::set(folder, database, &cast).await?;
     let clients = stage.clients(setting.seed, habits);
+    // A RabbitMQ that is killed while it makes a queue may be left with one that it can neither use nor mend: `docs/brokers.md`. Nothing is in it by then, which
+    // `rabbitmq a_server_killed_right_after_a_group_began_still_has_its_events` is for; but somebody has to delete it.
+    if setting.kind()? == Kind::RabbitMq && evidence::first_after_now(&stage.database, BEGUN).await.is_none() {
+        return Err(format!("nothing was delivered within {BEGUN:?} of the start"));
+    }
     stage.suffer(schedules).await;
     stage.conclude(clients, DRAIN).await.map(drop)
 }

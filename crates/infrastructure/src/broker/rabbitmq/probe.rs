@@ -152,7 +152,7 @@ impl RabbitMqProbe {
             }
             // It is there, so this compares it with what was asked for, and makes nothing.
             match self.topology.make_queue(&channel, group, partition).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if error.is_refused() => seen.wrong.push((self.topology.queue(group, partition), error)),
                 Err(error) => return Err(error.into()),
             }

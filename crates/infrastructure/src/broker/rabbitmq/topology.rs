@@ -1,13 +1,14 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use activelog_application::ports::{PARTITIONS, Partition, partition_of};
 use activelog_domain::event::EventEnvelope;
 use futures::future::try_join_all;
 use lapin::{
-    Channel, ExchangeKind,
+    Channel, ExchangeKind, Queue,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
+use tokio::time::sleep;
 
 use super::{
     RabbitMqOptions,
@@ -19,6 +20,13 @@ use super::{
 /// How often the server may hand out an event before it would throw it away: never. It counts every crash of a consumer, and since 4.0
 /// it would begin to throw away after twenty. A limit has to be there all the same: without one, what is given back goes to the end of its queue.
 const DELIVERY_LIMIT: i32 = 2_000_000_000;
+
+/// How long a queue that may be new is there before events come into it.
+///
+/// A server finds the log of a quorum queue by a name that it writes to its disk only once half a second has passed without another (Ra's `ra_directory`, `auto_save`, to this day). Killed
+/// before, it begins an empty log, and what it had confirmed is gone: measured with 3.10.8, killed 1.1 s after the first of sixteen queues was declared. An event that comes
+/// to an exchange to which nothing is bound is refused, and waits with whoever publishes it.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Names and shapes of exchanges and queues. A colon joins what neither namespace nor group may hold it in.
 #[derive(Debug, Clone)]
@@ -96,7 +104,8 @@ impl Topology {
         }
     }
 
-    /// Declares and binds the queue of a group for a partition.
+    /// Declares and binds the queue of a group for a partition, which was there: [`SETTLING`] is not waited for. Should it have been deleted, events go to other groups meanwhile and past
+    /// this one.
     pub(super) async fn declare_queue(
         &self,
         channel: &Channel,
@@ -113,7 +122,7 @@ impl Topology {
         channel: &Channel,
         group: &str,
         partition: Partition,
-    ) -> Result<(), RequestError> {
+    ) -> Result<Queue, RequestError> {
         // To make a queue takes many times as long as to find it.
         let limit = self.options.timeout * 4;
         let queue = self.queue(group, partition);
@@ -122,7 +131,7 @@ impl Topology {
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-        within(limit, "declare a queue", channel.queue_declare(queue, durable, arguments)).await.map(drop)
+        within(limit, "declare a queue", channel.queue_declare(queue, durable, arguments)).await
     }
 
     /// Binds the queue of a group for a partition.
@@ -139,19 +148,26 @@ impl Topology {
         within(self.options.timeout, "bind a queue", binding).await
     }
 
-    /// Declares and binds all the queues of a group, some at once.
+    /// Declares all the queues of a group, some at once, and binds them once they have settled.
     pub(super) async fn declare_group(&self, link: &Link, group: &str) -> Result<(), AnyError> {
         const AT_ONCE: u16 = 4;
         let exchanges = link.channel().await?;
         self.declare_exchanges(&exchanges).await?;
         let channels = try_join_all((0..AT_ONCE).map(|_| link.channel())).await?;
         let all = channels.iter().zip(0..AT_ONCE).map(async |(channel, first)| {
+            let mut may_be_new = false;
             for partition in (first..PARTITIONS).step_by(usize::from(AT_ONCE)) {
-                self.declare_queue(channel, group, Partition(partition)).await?;
+                let queue = self.make_queue(channel, group, Partition(partition)).await?;
+                may_be_new |= queue.message_count() == 0 && queue.consumer_count() == 0;
             }
-            Ok::<_, RequestError>(())
+            Ok::<_, RequestError>(may_be_new)
         });
-        try_join_all(all).await?;
+        if try_join_all(all).await?.contains(&true) {
+            sleep(SETTLING).await;
+        }
+        for partition in (0..PARTITIONS).map(Partition) {
+            self.bind_queue(&exchanges, group, partition).await?;
+        }
         Ok(())
     }
 }
