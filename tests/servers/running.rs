@@ -137,6 +137,10 @@ async fn servers_start_side_by_side_carry_events_keep_them_and_leave_nothing_beh
         publish(&others[scheme]).await;
         consume(&others[scheme]).await;
     }
+    // One that was killed is started like one that was stopped.
+    other.kill("beam.smp").await;
+    assert_eq!(other.tell("start", &["rabbitmq"]).matches("runs on port").count(), 1);
+    publish(&others["amqp"]).await;
     let stopped = std::thread::scope(|scope| {
         let other = scope.spawn(|| other.tell("stop", &[]));
         let stopped = set.tell("stop", &[]);

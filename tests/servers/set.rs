@@ -6,11 +6,16 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::Duration,
 };
 
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 use tempfile::TempDir;
 
-use crate::support::private_postgres::free_port;
+use crate::support::{eventually, private_postgres::free_port};
 
 /// Every port there is to choose.
 const PORTS: [&str; 8] =
@@ -77,6 +82,20 @@ impl Set {
         });
         let this = PathBuf::from(format!("/proc/{}", std::process::id()));
         of_ours.filter(|path| *path != this && !path.ends_with("self") && !path.ends_with("thread-self")).collect()
+    }
+
+    /// Kills those of its processes that run a program of this name, and waits for their end.
+    pub(crate) async fn kill(&self, program: &str) {
+        let named =
+            |process: &PathBuf| fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == program);
+        let killed: Vec<PathBuf> = self.processes().into_iter().filter(named).collect();
+        assert!(!killed.is_empty(), "{program} does not run");
+        for process in &killed {
+            let id = process.file_name().and_then(|id| id.to_str()?.parse().ok()).expect("a process's number");
+            signal::kill(Pid::from_raw(id), Signal::SIGKILL).expect("it is ours");
+        }
+        let gone = || async { killed.iter().all(|process| !process.join("exe").exists()).then_some(()) };
+        eventually("it has ended", Duration::from_secs(10), gone).await;
     }
 
     /// Where its processes listen, as the system writes addresses.

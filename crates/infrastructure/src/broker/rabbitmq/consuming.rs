@@ -219,7 +219,7 @@ impl Consuming<'_> {
             let sending = self.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple });
             within(self.driver.link.options.timeout, "acknowledge", sending).await?;
         }
-        self.driver.shared.told();
+        self.driver.shared.told(self.partition);
         Ok(())
     }
 

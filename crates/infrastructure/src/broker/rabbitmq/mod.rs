@@ -19,7 +19,7 @@
 //! Publishing, consuming and what members tell each other have connections of their own: in an alarm for memory or disk the server reads nothing more from a connection that has published,
 //! acknowledgements included. Until it is over, members cannot hear of each other, and each consumes every queue; the server gives a queue's events to one of them.
 //!
-//! Acknowledgements are gathered, for 100 ms or a quarter of the window: a quorum queue writes each to disk as it does an event. What was not told to the server when a process is killed comes again.
+//! Acknowledgements are gathered, for 250 ms or a quarter of the window: a quorum queue writes each to disk as it does an event. What was not told to the server when a process is killed comes again.
 //!
 //! A delay asked for when an event is given back is kept in memory. Events that wait for it keep a part of the window (see below) for themselves; when that is most of
 //! it, the queue is consumed anew with a larger one.

@@ -15,10 +15,10 @@ use crate::broker::{
 };
 
 /// How long an acknowledgement waits for others that go to the server with it.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(250);
 
 /// How long one waits that would go alone, as an earlier event is still unsettled.
-const GATHER_AHEAD: Duration = Duration::from_millis(200);
+const GATHER_AHEAD: Duration = Duration::from_millis(500);
 
 /// When events may go out again that were given back with a delay, by their ids.
 pub(super) type Delays = HashMap<Uuid, Instant>;
@@ -42,6 +42,8 @@ pub(super) struct OpenPartition {
     unsent_since: Instant,
     /// Somebody waits until they are sent.
     hurried: bool,
+    /// Some are being sent.
+    sending: bool,
     /// The last tag received, and how many the server has been told of.
     received: u64,
     sent: u64,
@@ -81,6 +83,7 @@ impl OpenPartition {
             unsent: BTreeSet::new(),
             unsent_since: Instant::now(),
             hurried: false,
+            sending: false,
             received: 0,
             sent: 0,
         }
@@ -157,14 +160,24 @@ impl OpenPartition {
         Some(self.unsent_since + if *first <= self.acks.watermark() { GATHER } else { GATHER_AHEAD })
     }
 
+    /// Whether an acknowledgement is the first to be sent later on, or the last that was waited for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.draining || self.hurried || self.unsent.len() == 1 || self.unsent.len() >= self.batch()
+    }
+
     /// Has all acknowledgements there are sent now.
     pub(super) fn hurry(&mut self) {
         self.hurried = !self.unsent.is_empty();
     }
 
-    /// Whether they are still to be sent.
+    /// Whether they are still to be sent, or being sent.
     pub(super) fn is_hurried(&self) -> bool {
-        self.hurried
+        self.hurried || self.sending
+    }
+
+    /// What was taken to be sent has been.
+    pub(super) fn told(&mut self) {
+        self.sending = false;
     }
 
     /// The acknowledgements to be sent now; all there are when `whole`.
@@ -185,6 +198,7 @@ impl OpenPartition {
             acks.extend(std::mem::take(&mut self.unsent).into_iter().map(|tag| Ack { tag, multiple: false }));
         }
         self.unsent_since = now;
+        self.sending = !acks.is_empty();
         acks
     }
 
@@ -271,6 +285,8 @@ mod tests {
         assert_eq!(partition.take_acks(Instant::now(), false), []);
         partition.hurry();
         assert_eq!(partition.take_acks(Instant::now(), false), [Ack { tag: 2, multiple: false }]);
+        assert!(partition.is_hurried(), "it is being sent");
+        partition.told();
         assert!(!partition.is_hurried());
     }
 

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, pin::Pin, time::Duration};
 
 use activelog_application::ports::{BrokerHealth, PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
@@ -78,17 +78,21 @@ impl RabbitMqSender {
         };
         let mut answers: Vec<Option<Answer>> = events.iter().map(|_| None).collect();
         if timeout_at(deadline, sending).await.is_ok() {
-            let mut open: FuturesUnordered<_> = sent.into_iter().enumerate().map(answer).collect();
+            let mut open: FuturesUnordered<_> = sent.into_iter().enumerate().map(|sent| answer(sent).fuse()).collect();
             let come = async {
                 while let Some((index, answer)) = open.next().await {
                     answers[index] = Some(answer);
                 }
             };
             if timeout_at(deadline, come).await.is_err() {
-                // What is there already may tell of another.
-                while let Some(Some((index, answer))) = open.next().now_or_never() {
-                    answers[index] = Some(answer);
-                }
+                // What is there already may tell of another, so all are looked at until a look finds nothing.
+                while Pin::new(&mut open)
+                    .iter_pin_mut()
+                    .filter_map(FutureExt::now_or_never)
+                    .map(|(index, answer)| answers[index] = Some(answer))
+                    .count()
+                    > 0
+                {}
             }
         }
         // After a failure something may still be under way.

@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use activelog_application::ports::{EventPattern, PARTITIONS, Partition};
@@ -90,7 +90,7 @@ impl Shared {
         self.patterns.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Waits until something of a partition was settled.
+    /// Waits until something of a partition was settled that the task which consumes it has to know of.
     pub(super) async fn settled(&self, partition: Partition) {
         self.settled[usize::from(partition.0)].notified().await;
     }
@@ -166,10 +166,12 @@ impl Shared {
             *unsettled = unsettled.saturating_sub(1);
         }
         let slot = state.slots.get_mut(&ticket.partition);
-        let settled = slot.map(|slot| slot.settle(ticket, settlement)).unwrap_or_default();
+        let settled = slot.and_then(|slot| slot.settle(ticket, settlement));
         drop(state);
         self.deliverable.send_replace(());
-        self.settled[usize::from(ticket.partition.0)].notify_one();
+        if settled.as_ref().is_some_and(|settled| settled.is_awaited) {
+            self.settled[usize::from(ticket.partition.0)].notify_one();
+        }
         // The event itself is dropped here, outside the lock.
         settled.is_some()
     }
@@ -205,6 +207,8 @@ impl Shared {
         });
         drop(state);
         drop(gone);
+        // Nothing of it is to be sent any more.
+        self.deliverable.send_replace(());
     }
 
     /// Takes in what has come.
@@ -265,8 +269,9 @@ impl Shared {
         }
     }
 
-    /// The server has been told of acknowledgements.
-    pub(super) fn told(&self) {
+    /// The server has been told of the acknowledgements of a partition that were taken.
+    pub(super) fn told(&self, partition: Partition) {
+        self.with(partition, OpenPartition::told);
         self.deliverable.send_replace(());
     }
 
@@ -276,15 +281,22 @@ impl Shared {
     }
 }
 
+/// What settling a delivery leaves to be done outside the lock.
+struct Settled {
+    /// What there is to drop.
+    _event: Option<Arc<EventEnvelope>>,
+    /// Whether the task that consumes the partition has something to do now, or a time to wait for.
+    is_awaited: bool,
+}
+
 impl Slot {
-    /// What there is to drop when it was settled.
-    fn settle(&mut self, ticket: Ticket, settlement: Settlement) -> Option<Option<std::sync::Arc<EventEnvelope>>> {
+    fn settle(&mut self, ticket: Ticket, settlement: Settlement) -> Option<Settled> {
         let open = self.open.as_mut().filter(|open| open.generation == ticket.generation)?;
         match settlement {
             Settlement::Acknowledged => {
                 let event = open.acknowledge(ticket.holder, ticket.taken)?;
                 self.delays.remove(&event.id);
-                Some(Some(event))
+                Some(Settled { is_awaited: open.is_awaited(), _event: Some(event) })
             }
             Settlement::GivenBack(not_before) => {
                 let id = open.give_back(ticket.holder, ticket.taken, not_before)?;
@@ -292,7 +304,7 @@ impl Slot {
                     Some(due) => self.delays.insert(id, due),
                     None => self.delays.remove(&id),
                 };
-                Some(None)
+                Some(Settled { is_awaited: true, _event: None })
             }
         }
     }
