@@ -31,9 +31,7 @@ impl SqliteDatabase {
     /// [`migrate`](Self::migrate) and [`check_schema`](Self::check_schema). Must be called within a Tokio runtime.
     pub async fn open(options: SqliteOptions, clock: Arc<dyn Clock>) -> Result<Self, DatabaseError> {
         create_private(&options.path).await.map_err(|error| open_error(&options.path, explain_io(&error)))?;
-        let session = Session::connect(options::writing(&options.path, options.acquire_timeout))
-            .await
-            .map_err(|error| open_error(&options.path, explain(&error)))?;
+        let session = Session::connect(&options).await.map_err(|error| open_error(&options.path, explain(&error)))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.acquire_timeout)

@@ -4,9 +4,12 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions,
+    ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::time::{Instant, sleep};
+
+use super::error_mapping::is_busy;
 
 /// How a SQLite database is opened.
 #[derive(Debug, Clone)]
@@ -62,6 +65,23 @@ pub(super) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptio
         .thread_name(|_| "sqlite-writer".to_owned())
         // Failures are told where they are handled; a line per statement would cost more than the statement.
         .disable_statement_logging()
+}
+
+/// How long to wait before a connection is tried again that could not be opened.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Opens the connection that writes.
+///
+/// Of several that open a new file, and give it a log (WAL) each, SQLite tells all but one at once that it is busy, however long they are told to wait. They try again, for `acquire_timeout`.
+pub(super) async fn open_writing(options: &SqliteOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let (writing, deadline) =
+        (writing(&options.path, options.acquire_timeout), Instant::now() + options.acquire_timeout);
+    loop {
+        match SqliteConnection::connect_with(&writing).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(RETRY).await,
+            opened => return opened,
+        }
+    }
 }
 
 /// A connection that only reads.

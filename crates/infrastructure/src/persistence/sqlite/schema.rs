@@ -2,7 +2,7 @@ use sqlx::{Connection, SqliteConnection, migrate::Migrator};
 
 use super::{
     database::{explain, open_error},
-    options::{SqliteOptions, writing},
+    options::{SqliteOptions, open_writing},
 };
 use crate::persistence::DatabaseError;
 
@@ -14,9 +14,7 @@ pub(super) fn known() -> i64 {
 }
 
 async fn connect(options: &SqliteOptions) -> Result<SqliteConnection, DatabaseError> {
-    SqliteConnection::connect_with(&writing(&options.path, options.acquire_timeout))
-        .await
-        .map_err(|error| open_error(&options.path, explain(&error)))
+    open_writing(options).await.map_err(|error| open_error(&options.path, explain(&error)))
 }
 
 /// The newest version that was applied; 0 for an empty database.

@@ -11,6 +11,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     error_mapping::{is_busy, is_refusal, spares_transaction, storage_error},
     group::{Failure, Group, Touched, Verdict},
+    options::{SqliteOptions, open_writing, writing},
     statement::Statement,
 };
 
@@ -89,11 +90,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn connect(options: SqliteConnectOptions) -> Result<Self, sqlx::Error> {
-        let connection = connect(&options).await?;
+    pub(super) async fn connect(options: &SqliteOptions) -> Result<Self, sqlx::Error> {
+        let connection = without_waiting(open_writing(options).await?).await?;
         let now = Instant::now();
         Ok(Self {
-            options,
+            options: writing(&options.path, options.acquire_timeout),
             connection: Some(connection),
             state: State::Idle,
             group: Group::default(),
@@ -140,7 +141,7 @@ impl Session {
 
     async fn try_begin(&mut self) -> Result<(), sqlx::Error> {
         if self.connection.is_none() {
-            self.connection = Some(connect(&self.options).await?);
+            self.connection = Some(without_waiting(SqliteConnection::connect_with(&self.options).await?).await?);
         }
         self.state = State::Beginning;
         let begun = self.command("BEGIN IMMEDIATE").await;
@@ -337,8 +338,7 @@ impl Session {
     }
 }
 
-async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    let mut connection = SqliteConnection::connect_with(options).await?;
+async fn without_waiting(mut connection: SqliteConnection) -> Result<SqliteConnection, sqlx::Error> {
     // From here on waiting for the lock is the writer's own business: it must not block the connection's thread.
     connection.execute(sqlx::query("PRAGMA busy_timeout = 0")).await?;
     Ok(connection)
