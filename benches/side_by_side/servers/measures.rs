@@ -28,6 +28,9 @@ const PREFETCH: usize = 256;
 /// How many a second go through from end to end.
 const PER_SECOND: u32 = 2_000;
 
+/// How long a turn of that is. There are many short ones, as single ones differ by a factor of five.
+const THROUGH: Duration = Duration::from_secs(2);
+
 /// The same for a server that is saturated by that: both sides measure its queue then.
 const PER_SECOND_LESS: u32 = 1_000;
 
@@ -38,8 +41,8 @@ struct Turns {
     single: (Figures, Figures),
     consumed: (Figures, Figures),
     /// Milliseconds of each turn, and the same at the lower rate.
-    through: (Vec<Figures>, Vec<Figures>),
-    through_less: (Vec<Figures>, Vec<Figures>),
+    through: [Vec<Figures>; 2],
+    through_less: [Vec<Figures>; 2],
 }
 
 /// When events were taken. How long it takes to join a group is not what is measured.
@@ -61,6 +64,8 @@ impl Taking {
 
 /// All lines of a broker.
 pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyhow::Result<Vec<Row>> {
+    // Twenty of each side in a round, unless turns are to be longer.
+    let through_turns = if bench.smoke { 1 } else { 4 * usize::try_from(bench.turn.as_secs())? };
     let (events, less) = (seed::events(bench.size(pair.events()))?, pair.is_saturated_early());
     let mut turns = Turns::default();
     for round in 0..bench.rounds {
@@ -94,18 +99,22 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
         close(ours).await?;
         drop(bare);
 
-        // Each goes first once: what a server has still to write of the turn before meets both alike.
-        for (turn, adapter) in [true, false, false, true].into_iter().enumerate() {
-            let side = async |rate: &str| {
-                let run = format!("{}{round}{rate}{turn}", if adapter { "ours" } else { "bare" });
-                Ok::<_, anyhow::Error>(match adapter {
-                    true => Side::Adapter(pair.adapter(&run).await?),
-                    false => Side::Bare(pair.bare(&run).await?),
-                })
-            };
-            of(&mut turns.through, adapter).push(through(bench, PER_SECOND, side("e").await?).await?);
-            if less {
-                of(&mut turns.through_less, adapter).push(through(bench, PER_SECOND_LESS, side("l").await?).await?);
+        let sides = [
+            Arc::new(Side::Adapter(pair.adapter(&format!("ours{round}e")).await?)),
+            Arc::new(Side::Bare(pair.bare(&format!("bare{round}e")).await?)),
+        ];
+        for turn in 0..through_turns {
+            // As above.
+            for of in [turn % 2, (turn + 1) % 2] {
+                turns.through[of].push(through(PER_SECOND, &sides[of]).await?);
+                if less {
+                    turns.through_less[of].push(through(PER_SECOND_LESS, &sides[of]).await?);
+                }
+            }
+        }
+        for side in sides {
+            if let Some(Side::Adapter(broker)) = Arc::into_inner(side) {
+                close(broker).await?;
             }
         }
     }
@@ -117,11 +126,6 @@ pub(super) async fn all(bench: &Bench, name: &'static str, pair: &Pair) -> anyho
     ];
     rows.extend(less.then(|| latencies(name, PER_SECOND_LESS, &turns.through_less)));
     Ok(rows)
-}
-
-/// The one of two that a side's figures belong to.
-fn of<T>((ours, theirs): &mut (T, T), adapter: bool) -> &mut T {
-    if adapter { ours } else { theirs }
 }
 
 /// Events per second of both sides, which take turns of `size` events: what else the machine and its disk do meanwhile meets both alike.
@@ -158,10 +162,10 @@ fn rates(name: String, (ours, theirs): &(Figures, Figures), bar: &'static str, l
 }
 
 /// The median of the turns: a hiccup of the disk spoils the turn that it comes in, and not the figure.
-fn latencies(name: &str, per_second: u32, turns: &(Vec<Figures>, Vec<Figures>)) -> Row {
+fn latencies(name: &str, per_second: u32, turns: &[Vec<Figures>; 2]) -> Row {
     let of_turns = |at: f64| -> (Figures, Figures) {
         let side = |turns: &[Figures]| turns.iter().map(|turn| turn.quantile(at)).collect();
-        (side(&turns.0), side(&turns.1))
+        (side(&turns[0]), side(&turns[1]))
     };
     let (half, most) = (of_turns(0.5), of_turns(0.99));
     let holds = |(ours, theirs): &(Figures, Figures)| {
@@ -169,7 +173,7 @@ fn latencies(name: &str, per_second: u32, turns: &(Vec<Figures>, Vec<Figures>)) 
         ours <= theirs + 1.0 && ours <= theirs * 1.5
     };
     let told = |half: &Figures, most: &Figures| format!("p50 {:.1} ms, p99 {:.1} ms", half.median(), most.median());
-    let spread = |most: &Figures| format!("{:.1}–{:.1} ms", most.min(), most.max());
+    let spread = |most: &Figures| format!("{:.1}–{:.1} ms", most.quantile(0.25), most.quantile(0.75));
     let per_second = whole(f64::from(per_second));
     let mut row = Row::new(format!("{name}: end to end at {per_second}/s"));
     (row.activelog, row.raw) = (told(&half.0, &most.0), told(&half.1, &most.1));
@@ -177,7 +181,7 @@ fn latencies(name: &str, per_second: u32, turns: &(Vec<Figures>, Vec<Figures>)) 
     row.bar = "≤ + 1 ms and ≤ 1.5 ×";
     row.holds = Some(holds(&half) && holds(&most));
     row.note = format!(
-        "open loop, medians of {} turns each; p99 of a turn {}, of the bare client {}; the ratio is of p50",
+        "open loop, medians of {} turns each; p99 of the half of the turns in the middle {}, of the bare client {}; the ratio is of p50",
         half.0.count(),
         spread(&most.0),
         spread(&most.1)
@@ -249,9 +253,8 @@ impl Side {
 }
 
 /// Milliseconds from when each event was due to be published until it was taken, at a steady rate whether or not answers come.
-async fn through(bench: &Bench, per_second: u32, side: Side) -> anyhow::Result<Figures> {
-    let side = Arc::new(side);
-    let count = usize::try_from(per_second)? * usize::try_from(bench.turn.as_secs())?;
+async fn through(per_second: u32, side: &Arc<Side>) -> anyhow::Result<Figures> {
+    let count = usize::try_from(per_second)? * usize::try_from(THROUGH.as_secs())?;
     // The first tenth is not counted: both sides are still getting ready. The very first goes before the others, until it was taken.
     let (mut events, ready) = (seed::events(count + 1)?, count / 10);
     let first = events.swap_remove(0);
@@ -259,7 +262,7 @@ async fn through(bench: &Bench, per_second: u32, side: Side) -> anyhow::Result<F
     let sent: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let times: Arc<Mutex<Vec<f64>>> = Arc::default();
     let mut tasks = JoinSet::new();
-    let (consumer, due, noted, take) = (Arc::clone(&side), Arc::clone(&sent), Arc::clone(&times), Arc::clone(&joined));
+    let (consumer, due, noted, take) = (Arc::clone(side), Arc::clone(&sent), Arc::clone(&times), Arc::clone(&joined));
     tasks.spawn(async move {
         let taken = |id: &str| {
             let now = Instant::now();
@@ -282,14 +285,11 @@ async fn through(bench: &Bench, per_second: u32, side: Side) -> anyhow::Result<F
         if number >= ready {
             sent.lock().unwrap_or_else(PoisonError::into_inner).insert(event.id.to_string(), at);
         }
-        let side = Arc::clone(&side);
+        let side = Arc::clone(side);
         tasks.spawn(async move { side.publish(&event).await });
     }
     while let Some(ended) = tasks.join_next().await {
         ended??;
-    }
-    if let Some(Side::Adapter(broker)) = Arc::into_inner(side) {
-        close(broker).await?;
     }
     let times = std::mem::take(&mut *times.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(times.into_iter().collect())

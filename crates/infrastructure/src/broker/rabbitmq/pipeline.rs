@@ -1,6 +1,5 @@
 use std::{
     future::poll_fn,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,23 +9,21 @@ use std::{
 
 use activelog_application::ports::{PublishError, PublishErrorKind};
 use activelog_domain::event::EventEnvelope;
-use lapin::{Channel, PublisherConfirm};
+use futures::{FutureExt, future::BoxFuture};
+use lapin::Channel;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
     answers::{Answer, Answers},
-    sending::{answered, send},
+    sending::publish,
     topology::Topology,
 };
 use crate::broker::waves::{Outcome, unanswered};
 
 /// The most events under way on the channel.
 const MOST: usize = 512;
-
-/// How many are sent before answers are looked at again.
-const AT_ONCE: usize = 32;
 
 /// A channel on which events that are published one by one go side by side, whoever publishes them.
 ///
@@ -77,10 +74,10 @@ impl Pipeline {
     }
 }
 
-/// An event that was sent.
+/// An event under way.
 struct Sent {
     id: Uuid,
-    confirm: PublisherConfirm,
+    answer: BoxFuture<'static, Answer>,
     tell: oneshot::Sender<Outcome>,
 }
 
@@ -99,7 +96,7 @@ impl Task {
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut next = Vec::new();
         loop {
-            let room = AT_ONCE.min(MOST - self.open.len());
+            let room = MOST - self.open.len();
             tokio::select! {
                 biased;
                 () = poll_fn(|context| self.settle(context)) => {}
@@ -107,24 +104,20 @@ impl Task {
                     if count == 0 {
                         return;
                     }
-                    // Not beside settling: an event is among the open ones before an answer is judged that came after it.
-                    for request in next.drain(..) {
-                        self.send(request).await;
-                    }
+                    next.drain(..).for_each(|request| self.send(request));
                 }
             }
         }
     }
 
-    async fn send(&mut self, Request { event, tell }: Request) {
+    /// Makes an event one of those that are under way. It goes to the driver with the next look, and nobody waits until it is written: answers that come meanwhile are told at once.
+    fn send(&mut self, Request { event, tell }: Request) {
         if tell.is_closed() {
             return;
         }
-        match send(&self.channel, &self.topology, &event).await {
-            Ok(confirm) => self.open.push(Sent { id: event.id, confirm, tell }),
-            // If nobody waits for it, nobody has to know.
-            Err(error) => drop(tell.send(Err(error))),
-        }
+        let (id, channel, topology) = (event.id, self.channel.clone(), self.topology.clone());
+        let answer = async move { publish(&channel, &topology, &event).await }.boxed();
+        self.open.push(Sent { id, answer, tell });
     }
 
     /// Tells those whose events are answered.
@@ -145,10 +138,10 @@ impl Task {
     fn look(&mut self, context: &mut Context<'_>, answers: &mut Vec<(Uuid, oneshot::Sender<Outcome>, Answer)>) -> bool {
         let (before, mut index) = (answers.len(), 0);
         while index < self.open.len() {
-            match Pin::new(&mut self.open[index].confirm).poll(context) {
+            match self.open[index].answer.as_mut().poll(context) {
                 Poll::Ready(answer) => {
                     let sent = self.open.swap_remove(index);
-                    answers.push((sent.id, sent.tell, answered(answer)));
+                    answers.push((sent.id, sent.tell, answer));
                 }
                 Poll::Pending => index += 1,
             }

@@ -16,7 +16,7 @@ use super::{
     error::AnyError,
     link::Link,
     pipeline::Pipeline,
-    sending::{answered, send},
+    sending::{answered, send_all},
     topology::Topology,
 };
 use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
@@ -70,14 +70,9 @@ impl RabbitMqSender {
             Ok(Err(error)) => return all(events, || error.to_string().into()),
             Err(_) => return all(events, no_channel),
         };
-        let mut sent = Vec::with_capacity(events.len());
-        let sending = async {
-            for event in events {
-                sent.push(send(&lent.channel, &self.topology, event).await);
-            }
-        };
+        let sending = send_all(&lent.channel, &self.topology, events);
         let mut answers: Vec<Option<Answer>> = events.iter().map(|_| None).collect();
-        if timeout_at(deadline, sending).await.is_ok() {
+        if let Ok(sent) = timeout_at(deadline, sending).await {
             let mut open: FuturesUnordered<_> = sent.into_iter().enumerate().map(|sent| answer(sent).fuse()).collect();
             let come = async {
                 while let Some((index, answer)) = open.next().await {
