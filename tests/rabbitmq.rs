@@ -7,6 +7,8 @@
 mod connecting;
 #[path = "rabbitmq/deleting.rs"]
 mod deleting;
+#[path = "rabbitmq/large.rs"]
+mod large;
 #[path = "rabbitmq/outages.rs"]
 mod outages;
 #[path = "rabbitmq/sharing.rs"]

@@ -17,8 +17,7 @@ use uuid::Uuid;
 
 use super::{
     answers::{Answer, Answers},
-    sending::publish,
-    topology::Topology,
+    sending::Sending,
 };
 use crate::broker::waves::{Outcome, unanswered};
 
@@ -44,9 +43,9 @@ struct Request {
 
 impl Pipeline {
     /// On a channel with confirms that nobody else has.
-    pub(super) fn on(channel: Channel, topology: Topology) -> Self {
+    pub(super) fn on(channel: Channel, sending: Sending) -> Self {
         let (requests, asked) = mpsc::channel(MOST);
-        let (task, unwanted) = (Task::on(channel.clone(), topology), CancellationToken::new());
+        let (task, unwanted) = (Task::on(channel.clone(), sending), CancellationToken::new());
         let wanted = Arc::new(unwanted.clone().drop_guard());
         tokio::spawn(async move { unwanted.run_until_cancelled(task.run(asked)).await });
         Self { requests, channel, given_up: Arc::default(), _wanted: wanted }
@@ -63,7 +62,7 @@ impl Pipeline {
         self.given_up.store(true, Ordering::Release);
     }
 
-    /// Publishes an event. What nobody waits for any more is not sent, if it was not yet.
+    /// Publishes an event. What nobody waits for any more is not sent, if it was not taken yet.
     pub(super) async fn publish(&self, event: &EventEnvelope) -> Outcome {
         let (tell, told) = oneshot::channel();
         let request = Request { event: event.clone(), tell };
@@ -83,14 +82,14 @@ struct Sent {
 
 struct Task {
     channel: Channel,
-    topology: Topology,
+    sending: Sending,
     open: Vec<Sent>,
     answers: Answers<oneshot::Sender<Outcome>>,
 }
 
 impl Task {
-    fn on(channel: Channel, topology: Topology) -> Self {
-        Self { channel, topology, open: Vec::new(), answers: Answers::default() }
+    fn on(channel: Channel, sending: Sending) -> Self {
+        Self { channel, sending, open: Vec::new(), answers: Answers::default() }
     }
 
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
@@ -115,8 +114,8 @@ impl Task {
         if tell.is_closed() {
             return;
         }
-        let (id, channel, topology) = (event.id, self.channel.clone(), self.topology.clone());
-        let answer = async move { publish(&channel, &topology, &event).await }.boxed();
+        let (id, channel, sending) = (event.id, self.channel.clone(), self.sending.clone());
+        let answer = async move { sending.publish(&channel, &event).await }.boxed();
         self.open.push(Sent { id, answer, tell });
     }
 

@@ -16,7 +16,7 @@ use super::{
     error::AnyError,
     link::Link,
     pipeline::Pipeline,
-    sending::{answered, send_all},
+    sending::{Sending, answered},
     topology::Topology,
 };
 use crate::broker::{wave_publisher::WaveSender, waves::Outcome};
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Publishes to the exchange: a wave on a channel of its own, and so an event that nobody else publishes beside; single events side by side on one together.
 pub(super) struct RabbitMqSender {
     link: Link,
-    topology: Topology,
+    sending: Sending,
     channels: Channels,
     pipeline: Mutex<Option<Pipeline>>,
     /// Taken by a single event that goes by itself.
@@ -36,8 +36,8 @@ pub(super) struct RabbitMqSender {
 
 impl RabbitMqSender {
     pub(super) fn new(link: Link, topology: Topology) -> Self {
-        let channels = Channels::new(link.clone(), topology.clone());
-        Self { link, topology, channels, pipeline: Mutex::default(), alone: Semaphore::new(1) }
+        let (sending, channels) = (Sending::new(topology.clone()), Channels::new(link.clone(), topology));
+        Self { link, sending, channels, pipeline: Mutex::default(), alone: Semaphore::new(1) }
     }
 
     /// Publishes an event beside others.
@@ -59,7 +59,7 @@ impl RabbitMqSender {
         if let Some(pipeline) = kept.as_ref().filter(|pipeline| pipeline.is_usable()) {
             return Ok(pipeline.clone());
         }
-        let opened = Pipeline::on(self.channels.open().await?, self.topology.clone());
+        let opened = Pipeline::on(self.channels.open().await?, self.sending.clone());
         Ok(kept.insert(opened).clone())
     }
 
@@ -70,7 +70,7 @@ impl RabbitMqSender {
             Ok(Err(error)) => return all(events, || error.to_string().into()),
             Err(_) => return all(events, no_channel),
         };
-        let sending = send_all(&lent.channel, &self.topology, events);
+        let sending = self.sending.send_all(&lent.channel, events);
         let mut answers: Vec<Option<Answer>> = events.iter().map(|_| None).collect();
         if let Ok(sent) = timeout_at(deadline, sending).await {
             let mut open: FuturesUnordered<_> = sent.into_iter().enumerate().map(|sent| answer(sent).fuse()).collect();
