@@ -54,7 +54,8 @@ impl Sending {
         sent
     }
 
-    /// Until it is written.
+    /// Hands one event to the driver and waits until its socket has taken it, with at most [`UNWRITTEN`] bytes of all events on the way at once. What comes back waits for the
+    /// server's answer.
     async fn send(&self, channel: &Channel, event: &EventEnvelope) -> Result<PublisherConfirm, PublishError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let key = Topology::routing_key(event).ok_or_else(|| {
