@@ -18,7 +18,7 @@ use crate::broker::{
     wave_publisher::WavePublisher,
 };
 
-/// Each position is a message, which the server syncs by itself: sixteen every 100 ms were a twelfth of all that it can take.
+/// Each write is a message that the server syncs by itself, beside those of publishers.
 const POSITION_PAUSE: Duration = Duration::from_millis(250);
 
 /// A broker on NATS JetStream.

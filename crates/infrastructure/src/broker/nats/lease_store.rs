@@ -5,29 +5,25 @@ use std::{
 };
 
 use activelog_application::ports::{Clock, Lease, LeaseStore, Membership, Partition, StorageError};
-use async_nats::jetstream::kv::{CreateErrorKind, UpdateErrorKind};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{connection::Connection, error::unavailable};
+use super::{connection::Connection, keys::Keys};
 use crate::clock::SystemClock;
-
-/// How often a change is tried again that another member was faster with.
-const TRIES: u32 = 30;
 
 /// Leases in the bucket: one key for a scope, changed from the revision that was read.
 pub(super) struct NatsLeaseStore {
-    connection: Connection,
+    keys: Keys,
     /// When a member's beat was seen to change, by scope and member.
     beats: Mutex<HashMap<(String, String), (u64, Instant)>>,
 }
 
 /// Who is there and who has what.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Scope {
+pub(super) struct Scope {
     /// Beats by member: they rise while it lives.
-    members: BTreeMap<String, u64>,
+    pub(super) members: BTreeMap<String, u64>,
     /// By partition.
     leases: BTreeMap<u16, Held>,
 }
@@ -39,50 +35,31 @@ struct Held {
     owner: String,
 }
 
+impl Scope {
+    /// The epoch of a partition that somebody holds.
+    pub(super) fn held_epoch(&self, partition: Partition) -> Option<i64> {
+        self.leases.get(&partition.0).filter(|held| !held.owner.is_empty()).map(|held| held.epoch)
+    }
+}
+
 impl NatsLeaseStore {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, beats: Mutex::default() }
+        Self { keys: Keys(connection), beats: Mutex::default() }
     }
 
-    /// Changes a scope, again from the start when somebody else was faster.
-    async fn change<T>(
+    /// Changes a scope.
+    async fn change<T: Send>(
         &self,
         operation: &'static str,
         scope: &str,
         change: impl Fn(&mut Scope) -> T + Send + Sync,
-    ) -> Result<T, StorageError>
-    where
-        T: Send,
-    {
-        let failed = |error| unavailable(operation, error);
-        let (bucket, key) = (self.connection.bucket().await.map_err(failed)?, key(scope));
-        for _ in 0..TRIES {
-            let entry = bucket.entry(&key).await.map_err(|error| unavailable(operation, error))?;
-            let entry = entry.filter(|entry| !entry.value.is_empty());
-            let mut content: Scope = match &entry {
-                Some(entry) => serde_json::from_slice(&entry.value).map_err(|error| unavailable(operation, error))?,
-                None => Scope::default(),
-            };
+    ) -> Result<T, StorageError> {
+        let change = |content: Option<Scope>| {
+            let mut content = content.unwrap_or_default();
             let outcome = change(&mut content);
-            let text = serde_json::to_vec(&content).map_err(|error| unavailable(operation, error))?.into();
-            let taken = match entry {
-                Some(entry) => match bucket.update(&key, text, entry.revision).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => false,
-                    Err(error) => return Err(unavailable(operation, error)),
-                },
-                None => match bucket.create(&key, text).await {
-                    Ok(_) => true,
-                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists => false,
-                    Err(error) => return Err(unavailable(operation, error)),
-                },
-            };
-            if taken {
-                return Ok(outcome);
-            }
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(1..20))).await;
-        }
-        Err(unavailable(operation, "other members change the same leases all the time"))
+            (Some(content), outcome)
+        };
+        self.keys.change(operation, &key(scope), change).await
     }
 
     /// The members whose beat has not changed for `ttl`, as far as this process has looked.
@@ -106,17 +83,6 @@ impl NatsLeaseStore {
 /// The key of a scope. Colons are none of the characters that keys may have.
 pub(super) fn key(scope: &str) -> String {
     format!("leases.{}", scope.replace(':', "="))
-}
-
-/// The epoch of a partition that somebody holds.
-pub(super) fn held_epoch(content: &[u8], partition: Partition) -> Option<i64> {
-    let scope: Scope = serde_json::from_slice(content).ok()?;
-    scope.leases.get(&partition.0).filter(|held| !held.owner.is_empty()).map(|held| held.epoch)
-}
-
-/// The members of a scope, with their beats.
-pub(super) fn beats(content: &[u8]) -> BTreeMap<String, u64> {
-    serde_json::from_slice::<Scope>(content).unwrap_or_default().members
 }
 
 #[async_trait]

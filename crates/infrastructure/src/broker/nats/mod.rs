@@ -24,6 +24,7 @@ mod connection;
 mod error;
 mod factory;
 mod headers;
+mod keys;
 mod lease_store;
 mod log;
 mod options;
