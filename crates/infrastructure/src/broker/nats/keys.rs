@@ -1,7 +1,10 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use activelog_application::ports::StorageError;
-use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
+use async_nats::jetstream::{
+    self, ErrorCode,
+    kv::{CreateErrorKind, Store},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{connection::Connection, error::unavailable};
@@ -44,12 +47,12 @@ impl Keys {
             let taken = match revision {
                 Some(revision) => match bucket.update(key, text, revision).await {
                     Ok(_) => true,
-                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => false,
+                    Err(error) if was_slower(&error) => false,
                     Err(error) => return Err(unavailable(operation, error)),
                 },
                 None => match bucket.create(key, text).await {
                     Ok(_) => true,
-                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists => false,
+                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists || was_slower(&error) => false,
                     Err(error) => return Err(unavailable(operation, error)),
                 },
             };
@@ -87,4 +90,45 @@ async fn entry<C: DeserializeOwned>(
     let content = serde_json::from_slice(&entry.value);
     let content = content.map_err(|error| unavailable(operation, format!("cannot read what {key} holds: {error}")))?;
     Ok(Some((entry.revision, content)))
+}
+
+/// Whether a change was refused because somebody else has made one. A server with replicas has a second code for it, while that one is still on its way to them, which the
+/// driver takes for any other failure.
+fn was_slower(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(answer) = error.downcast_ref::<jetstream::Error>() {
+            let code = answer.error_code();
+            return [ErrorCode::STREAM_WRONG_LAST_SEQUENCE, ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT]
+                .contains(&code);
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::{
+        context::{PublishError, PublishErrorKind},
+        kv::{CreateError, UpdateError},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_that_came_too_late_is_told_from_one_that_failed() {
+        for (code, slower) in [(10071, true), (10164, true), (10077, false)] {
+            let refused = json!({ "code": 400, "err_code": code, "description": "refused" });
+            let refused: jetstream::Error = serde_json::from_value(refused).expect("an error of the server");
+            let kind = match code {
+                10071 => PublishErrorKind::WrongLastSequence,
+                _ => PublishErrorKind::Other,
+            };
+            let update = UpdateError::from(PublishError::with_source(kind, refused));
+            assert_eq!(was_slower(&update), slower, "{code}");
+            assert_eq!(was_slower(&CreateError::from(update)), slower, "{code}");
+        }
+    }
 }

@@ -72,8 +72,16 @@ impl GroupPositions for NatsPositions {
         let head = head(&stream);
         let kept = found.map(|position| if position <= head { position } else { 0 });
         if kept != found {
-            // Whoever has written since has found out by itself.
-            let begin_anew = |now: Option<Positions>| ((now == Some(found)).then_some(kept), ());
+            // A position that somebody has written since is of the stream that is there now; the others begin anew.
+            let begin_anew = |now: Option<Positions>| {
+                let Some(mut positions) = now else { return (None, ()) };
+                for ((position, kept), found) in positions.iter_mut().zip(kept).zip(found) {
+                    if *position == found {
+                        *position = kept;
+                    }
+                }
+                ((now != Some(positions)).then_some(positions), ())
+            };
             self.keys.change(OPERATION, &key(group), begin_anew).await?;
         }
         Ok(JournalCursor(kept))
