@@ -16,6 +16,7 @@ use async_nats::{
         stream::{DiscardPolicy, StorageType, Stream},
     },
 };
+use tokio::sync::watch;
 
 use super::{NatsLogin, NatsOptions, NatsServers};
 
@@ -39,6 +40,8 @@ pub(super) struct Connection {
     pub(super) jetstream: Context,
     pub(super) options: NatsOptions,
     failing: Arc<Mutex<Option<String>>>,
+    /// How often it has been connected.
+    connected: watch::Receiver<u64>,
 }
 
 impl Connection {
@@ -54,6 +57,7 @@ impl Connection {
     pub(super) async fn reach(servers: NatsServers, options: NatsOptions) -> Result<Self, AnyError> {
         let failing = Arc::<Mutex<Option<String>>>::default();
         let noted = Arc::clone(&failing);
+        let (connects, connected) = watch::channel(0);
         let settings = match servers.login {
             Some(NatsLogin::User(user, password)) => ConnectOptions::with_user_and_password(user, password),
             Some(NatsLogin::Token(token)) => ConnectOptions::with_token(token),
@@ -68,6 +72,9 @@ impl Connection {
             .reconnect_delay_callback(pause)
             .event_callback(move |event| {
                 note(&noted, &event);
+                if matches!(event, Event::Connected) {
+                    connects.send_modify(|times| *times += 1);
+                }
                 std::future::ready(())
             })
             .connect(servers.addresses)
@@ -75,7 +82,7 @@ impl Connection {
             .map_err(explain)?;
         let jetstream =
             ContextBuilder::new().timeout(options.timeout).max_ack_inflight(ON_THE_WAY).build(client.clone());
-        Ok(Self { client, jetstream, options, failing })
+        Ok(Self { client, jetstream, options, failing, connected })
     }
 
     /// The stream; made if it is missing.
@@ -144,6 +151,11 @@ impl Connection {
     /// Whether there is a server to talk to at this moment.
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often it has been connected. A server that is back may have forgotten whatever it does not keep in files.
+    pub(super) fn connected(&self) -> watch::Receiver<u64> {
+        self.connected.clone()
     }
 
     /// How it is doing.

@@ -64,6 +64,8 @@ pub(super) fn head(stream: &Stream) -> u64 {
 /// A consumer of one partition.
 struct Reader {
     base: u64,
+    /// How often the connection had been made when it began. The server keeps readers in memory: one that was started again has none.
+    connected: u64,
     messages: pull::Stream,
     /// The number of the last message the server has sent it: the next has the next.
     sent: u64,
@@ -105,31 +107,31 @@ impl NatsLog {
         }
     }
 
-    async fn open(&self, stream: &Stream, page: Page) -> Result<(Page, u64, Reader), AnyError> {
+    async fn open(&self, stream: &Stream, page: Page, connected: u64) -> Result<(Page, u64, Reader), AnyError> {
         let base = base(stream);
         let consumer: PullConsumer = stream.create_consumer(self.config(page.partition, page.after, base)).await?;
         let messages =
             consumer.stream().max_messages_per_batch(AHEAD).max_bytes_per_batch(self.connection.ahead_bytes());
         let messages = messages.heartbeat(HEARTBEAT).expires(HEARTBEAT * 3).messages().await?;
-        Ok((page, page.after, Reader { base, messages, sent: 0, looked: Instant::now(), waiting: None }))
+        Ok((page, page.after, Reader { base, connected, messages, sent: 0, looked: Instant::now(), waiting: None }))
     }
 
     /// A reader for each of these pages.
-    async fn readers(&self, pages: &[Page]) -> Result<InUse<'_>, StorageError> {
+    async fn readers(&self, pages: &[Page], connected: u64) -> Result<InUse<'_>, StorageError> {
         let (mut missing, mut readers) = (Vec::new(), Vec::with_capacity(pages.len()));
         {
             let mut idle = self.idle();
             for page in pages {
                 match idle.remove(&(page.partition, page.after)) {
-                    Some((reader, _)) => readers.push((*page, page.after, reader)),
-                    None => missing.push(*page),
+                    Some((reader, _)) if reader.connected == connected => readers.push((*page, page.after, reader)),
+                    _ => missing.push(*page),
                 }
             }
         }
         let mut in_use = InUse { log: self, readers, failed: false };
         if !missing.is_empty() {
             let stream = self.stream().await?;
-            let opened = missing.into_iter().map(|page| self.open(&stream, page));
+            let opened = missing.into_iter().map(|page| self.open(&stream, page, connected));
             let opened = try_join_all(opened).await.map_err(|error| unavailable("read events", error))?;
             in_use.readers.extend(opened);
         }
@@ -239,13 +241,17 @@ impl PartitionLog for NatsLog {
     }
 
     async fn read(&self, pages: &[Page]) -> Result<PagesRead, StorageError> {
-        let mut readers = self.readers(pages).await?;
+        let mut connected = self.connection.connected();
+        let times = *connected.borrow_and_update();
+        let mut readers = self.readers(pages, times).await?;
         readers.look().await.map_err(|error| unavailable("read events", error))?;
         // Whatever a poll finds it answers at once: a call that is dropped while it waits has taken nothing.
-        match timeout(WAIT, poll_fn(|context| readers.poll(context))).await {
-            Ok(read) => read.map_err(|error| unavailable("read events", error)),
-            Err(_) => Ok(Vec::new()),
-        }
+        let read = tokio::select! {
+            read = timeout(WAIT, poll_fn(|context| readers.poll(context))) => read.unwrap_or_else(|_| Ok(Vec::new())),
+            // The driver would find out by heartbeats that are missing, seconds later.
+            Ok(()) = connected.changed() => Ok(Vec::new()),
+        };
+        read.map_err(|error| unavailable("read events", error))
     }
 
     async fn heads(&self) -> Result<JournalCursor, StorageError> {
