@@ -13,7 +13,6 @@ use super::{connection::Connection, error::unavailable};
 const TRIES: u32 = 30;
 
 /// The bucket's keys: each holds JSON, and is changed from the revision that was read.
-#[derive(Clone)]
 pub(super) struct Keys(pub(super) Connection);
 
 impl Keys {
